@@ -1,0 +1,107 @@
+"""The build: unit tests and synthesis of the code that the pipeline is about to deploy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_codebuild as codebuild
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from mlops_constructs.roles import ServiceRole
+from mlops_constructs.settings import Network
+
+
+def buildspec(model: str) -> dict[str, Any]:
+    """Return the buildspec: install the pinned tools, test what ships, synthesize the stacks of `model`."""
+    return {
+        "version": "0.2",
+        "env": {"variables": {"PYTHONPATH": ".:constructs"}},
+        "phases": {
+            "install": {
+                "runtime-versions": {"python": "3.13", "nodejs": "22"},
+                "commands": [
+                    "python -m pip install --require-hashes -r requirements/uv.txt",
+                    "uv venv && uv pip sync --require-hashes requirements/dev.txt",
+                    "npm ci",
+                    'export PATH="$PWD/node_modules/.bin:$PATH"',
+                ],
+            },
+            "build": {
+                "commands": [
+                    "uv run --no-sync python -m pytest -q -p no:cacheprovider tests/lambdas tests/containers",
+                    f"cdk synth --quiet --output cdk.out -c models={model}",
+                ]
+            },
+        },
+        "artifacts": {"base-directory": "cdk.out", "files": ["**/*"]},
+    }
+
+
+class BuildProject(Construct):
+    """A CodeBuild project whose output artifact is the cloud assembly."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model: str,
+        artifacts: s3.IBucket,
+        artifacts_prefix: str,
+        key: kms.IKey,
+        network: Network | None,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the project; it reads and writes `artifacts_prefix` of the artifact bucket."""
+        super().__init__(scope, construct_id)
+        self.role = ServiceRole(
+            self, "ServiceRole", service="codebuild.amazonaws.com", description=f"Tests and synthesizes {model}"
+        )
+        self._log_group = logs.LogGroup(
+            self, "Logs", encryption_key=key, retention=logs.RetentionDays.ONE_YEAR, removal_policy=removal_policy
+        )
+        self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self._log_group.log_group_arn)
+        self.role.allow(
+            "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", on=artifacts.arn_for_objects(f"{artifacts_prefix}/*")
+        )
+        self.role.allow_use_of_key(key, write=True, via="s3")
+        self.project = codebuild.CfnProject(
+            self,
+            "Project",
+            description=f"Tests and synthesizes {model}",
+            service_role=self.role.arn,
+            encryption_key=key.key_arn,
+            source=codebuild.CfnProject.SourceProperty(
+                type="CODEPIPELINE", build_spec=json.dumps(buildspec(model), indent=1)
+            ),
+            artifacts=codebuild.CfnProject.ArtifactsProperty(type="CODEPIPELINE"),
+            environment=codebuild.CfnProject.EnvironmentProperty(
+                type="LINUX_CONTAINER",
+                compute_type="BUILD_GENERAL1_MEDIUM",
+                image="aws/codebuild/standard:7.0",
+                privileged_mode=False,
+            ),
+            logs_config=codebuild.CfnProject.LogsConfigProperty(
+                cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(
+                    status="ENABLED", group_name=self._log_group.log_group_name
+                )
+            ),
+            timeout_in_minutes=60,
+            queued_timeout_in_minutes=60,
+            vpc_config=self._vpc(network),
+        )
+        self.role.required_by(self.project)
+
+    def _vpc(self, network: Network | None) -> codebuild.CfnProject.VpcConfigProperty | None:
+        if network is None:
+            return None
+        return codebuild.CfnProject.VpcConfigProperty(
+            vpc_id=network.vpc_id,
+            subnets=list(network.subnet_ids),
+            security_group_ids=list(network.security_group_ids),
+        )

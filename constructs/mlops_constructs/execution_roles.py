@@ -1,0 +1,132 @@
+"""The roles that SageMaker assumes: one for the jobs of a model, one for each of its endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from mlops_constructs.roles import ServiceRole
+
+ECR_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+class SageMakerRole(ServiceRole):
+    """A role for SageMaker that may pull one image, write its logs and metrics, and nothing else yet."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, description: str, image_uri: str, log_groups: Sequence[str]
+    ) -> None:
+        """Make the role; `log_groups` are the fixed names that SageMaker writes to."""
+        super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description)
+        self.allow(*ECR_PULL, on=self._repository_arn(image_uri))
+        # ECR has no resource-level permission for its token (Service Authorization Reference, Amazon ECR).
+        self.allow("ecr:GetAuthorizationToken", on="*")
+        stack = Stack.of(self)
+        groups = [
+            stack.format_arn(
+                service="logs", resource="log-group", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+            )
+            for name in log_groups
+        ]
+        self.allow("logs:CreateLogGroup", "logs:DescribeLogStreams", on=[f"{group}:*" for group in groups])
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[f"{group}:log-stream:*" for group in groups])
+        # CloudWatch has no resource-level permission for metrics; the namespace is its condition.
+        self.allow(
+            "cloudwatch:PutMetricData",
+            on="*",
+            when={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
+        )
+
+    def allow_network(self) -> None:
+        """Allow the network interfaces that SageMaker makes in a customer's VPC."""
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html: these have no resource-level permission
+        # at the time SageMaker calls them.
+        self.allow(
+            "ec2:CreateNetworkInterface",
+            "ec2:CreateNetworkInterfacePermission",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DeleteNetworkInterfacePermission",
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            on="*",
+        )
+
+    def _repository_arn(self, image_uri: str) -> str:
+        host, _, repository = image_uri.partition("/")
+        account, _, _, region, *_ = host.split(".")
+        return f"arn:{Stack.of(self).partition}:ecr:{region}:{account}:repository/{repository.split(':')[0].split('@')[0]}"
+
+
+class JobExecutionRole(SageMakerRole):
+    """The role of a model's training and processing jobs: its own runs, the programs it runs, nothing of other models."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model: str,
+        runs_prefix: str,
+        artifacts: s3.IBucket,
+        key: kms.IKey,
+        image_uri: str,
+        assets: Sequence[s3_assets.Asset],
+        in_vpc: bool,
+    ) -> None:
+        """Make the role for jobs that work below `runs_prefix` of the artifact bucket."""
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"Training and processing jobs of {model}",
+            image_uri=image_uri,
+            log_groups=["/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"],
+        )
+        self.allow("s3:GetObject", "s3:PutObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*"))
+        self.allow(
+            "s3:ListBucket", on=artifacts.bucket_arn, when={"StringLike": {"s3:prefix": [f"{runs_prefix}/*"]}}
+        )
+        for asset in assets:
+            self.allow("s3:GetObject", on=asset.bucket.arn_for_objects(asset.s3_object_key))
+            self.allow(
+                "s3:ListBucket", on=asset.bucket.bucket_arn, when={"StringLike": {"s3:prefix": [asset.s3_object_key]}}
+            )
+        self.allow_use_of_key(key, write=True, via="s3")
+        if in_vpc:
+            self.allow_network()
+
+
+class EndpointExecutionRole(SageMakerRole):
+    """The role of an endpoint: it reads the models of one model group, and writes logs and metrics."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        endpoint_name: str,
+        runs_prefix: str,
+        artifacts: s3.IBucket,
+        key: kms.IKey,
+        image_uri: str,
+        in_vpc: bool,
+    ) -> None:
+        """Make the role for the endpoint called `endpoint_name`."""
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"Serves {endpoint_name}",
+            image_uri=image_uri,
+            log_groups=[f"/aws/sagemaker/Endpoints/{endpoint_name}"],
+        )
+        self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"))
+        self.allow_use_of_key(key, write=False, via="s3")
+        if in_vpc:
+            self.allow_network()

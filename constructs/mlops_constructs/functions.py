@@ -1,0 +1,135 @@
+"""Lambda functions of the product: one asset, one runtime, one log format, a role of their own each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from mlops_constructs.messaging import DeadLetterQueue
+from mlops_constructs.roles import ServiceRole
+
+POWERTOOLS_LAYER_VERSION = 27
+"""Version of the public layer AWSLambdaPowertoolsPythonV3-python313-arm64 (Powertools 3.23)."""
+
+
+def lambda_code() -> lambda_.Code:
+    """Return the asset that all functions share: the `lambdas` folder under its own name, nothing else.
+
+    Raises:
+        ModuleNotFoundError: the package `lambdas` is not on the path.
+
+    """
+    spec = find_spec("lambdas")
+    if spec is None or spec.origin is None:
+        msg = "the package 'lambdas' is not on the Python path; run from the project's folder or install the project"
+        raise ModuleNotFoundError(msg)
+    return lambda_.Code.from_asset(
+        str(Path(spec.origin).resolve().parents[1]),
+        exclude=["*", "!lambdas", "!lambdas/**", "**/__pycache__", "**/*.pyc", "**/py.typed"],
+        ignore_mode=IgnoreMode.GIT,
+    )
+
+
+class WorkflowFunction(Construct):
+    """One small function `lambdas/<name>/handler.py` with a least-privilege role and an encrypted log group."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        description: str,
+        key: kms.IKey,
+        environment: Mapping[str, str] | None = None,
+        timeout: Duration | None = None,
+        dead_letters: DeadLetterQueue | None = None,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the function.
+
+        Args:
+            scope: parent.
+            construct_id: id.
+            name: folder under `lambdas/`.
+            description: what it does.
+            key: encrypts log group and environment.
+            environment: its environment variables.
+            timeout: default one minute.
+            dead_letters: where an asynchronous event goes after its retries; none for functions whose caller waits.
+            removal_policy: of the log group.
+
+        """
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        self.role = ServiceRole(self, "ServiceRole", service="lambda.amazonaws.com", description=description)
+        self.log_group = logs.LogGroup(
+            self,
+            "Logs",
+            encryption_key=key,
+            retention=logs.RetentionDays.ONE_YEAR,
+            removal_policy=removal_policy,
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=description,
+            code=lambda_code(),
+            handler=f"lambdas.{name}.handler.handle",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=256,
+            timeout=timeout or Duration.minutes(1),
+            role=self.role.role.without_policy_updates(),
+            log_group=self.log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            tracing=lambda_.Tracing.ACTIVE,
+            environment={"POWERTOOLS_SERVICE_NAME": name, **(environment or {})},
+            environment_encryption=key,
+            layers=[self._powertools(stack)],
+            dead_letter_queue=dead_letters.queue if dead_letters else None,
+            retry_attempts=2 if dead_letters else None,
+            max_event_age=Duration.hours(1) if dead_letters else None,
+        )
+        self._grant_runtime(key, dead_letters)
+        self.role.required_by(self.function)
+
+    @property
+    def arn(self) -> str:
+        """ARN of the function."""
+        return self.function.function_arn
+
+    def admit_events(self, rule_arn: str) -> None:
+        """Let the EventBridge rule `rule_arn` invoke the function."""
+        self.function.add_permission(
+            "AdmitEvents",
+            principal=iam.ServicePrincipal("events.amazonaws.com"),
+            source_arn=rule_arn,
+            source_account=Stack.of(self).account,
+        )
+
+    def _powertools(self, stack: Stack) -> lambda_.ILayerVersion:
+        # Account 017000801446 publishes the layer in every commercial region.
+        arn = (
+            f"arn:{stack.partition}:lambda:{stack.region}:017000801446:layer:"
+            f"AWSLambdaPowertoolsPythonV3-python313-arm64:{POWERTOOLS_LAYER_VERSION}"
+        )
+        return lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", arn)
+
+    def _grant_runtime(self, key: kms.IKey, dead_letters: DeadLetterQueue | None) -> None:
+        self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=f"{self.log_group.log_group_arn}")
+        # X-Ray has no resource-level permissions for writing segments (Service Authorization Reference, AWS X-Ray).
+        self.role.allow("xray:PutTraceSegments", "xray:PutTelemetryRecords", on="*")
+        # Lambda decrypts the environment with the function's role when a sandbox starts.
+        self.role.allow_use_of_key(key, write=False, via="lambda")
+        if dead_letters:
+            self.role.allow("sqs:SendMessage", on=dead_letters.queue.queue_arn)
+            self.role.allow_use_of_key(key, write=True, via="sqs")

@@ -1,0 +1,174 @@
+"""SageMaker jobs as states: start, wait through the native `.sync` integration, adopt after a lost answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from mlops_constructs import asl
+from mlops_constructs.asl import State
+
+ADOPTION_POLL_SECONDS = 60
+QUEUE_SLACK_SECONDS = 1800
+"""Time that a job may take beyond its own limit: waiting for an instance, download, upload."""
+
+
+@dataclass(frozen=True)
+class _JobApi:
+    create: str
+    describe: str
+    name_key: str
+    status_path: str
+
+
+class JobKind(Enum):
+    """A kind of SageMaker job with the names that its API uses."""
+
+    PROCESSING = _JobApi("createProcessingJob", "describeProcessingJob", "ProcessingJobName", "ProcessingJobStatus")
+    TRAINING = _JobApi("createTrainingJob", "describeTrainingJob", "TrainingJobName", "TrainingJobStatus")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobState:
+    """A job in a state machine.
+
+    Attributes:
+        name: of the state; the result goes to `$.<name in lower case>`.
+        kind: training or processing.
+        request: the Create request without the job's name.
+        job_name: intrinsic function that gives the job's name, the same for every attempt to start the same job.
+        limit_seconds: the job's own time limit.
+        keep: what is kept of the Describe answer, as a ResultSelector.
+        next_state: after success.
+        failed: after failure; the error is at `$.failure`.
+
+    """
+
+    name: str
+    kind: JobKind
+    request: Mapping[str, Any]
+    job_name: str
+    limit_seconds: int
+    keep: Mapping[str, str]
+    next_state: str
+    failed: str
+
+    def states(self, partition: str) -> dict[str, State]:
+        """Return the states: the job itself and the adoption of a job that an earlier, unanswered call started.
+
+        SageMaker has no client token for jobs, so the name is the only idempotency key: the retry of a call whose
+        answer was lost meets `ResourceInUse`, and then waits for the job that is already there.
+        """
+        api = self.kind.value
+        adopt, check, pause = f"{self.name}Adopt", f"{self.name}AdoptedStatus", f"{self.name}AdoptWait"
+        catch = [
+            {"ErrorEquals": ["SageMaker.ResourceInUseException"], "ResultPath": "$.failure", "Next": adopt},
+            *asl.catch_all(self.failed),
+        ]
+        result_path = f"$.{self.name.lower()}"
+        return {
+            self.name: asl.task(
+                f"arn:{partition}:states:::sagemaker:{api.create}.sync",
+                {f"{api.name_key}.$": self.job_name, **self.request},
+                timeout_seconds=self.limit_seconds + QUEUE_SLACK_SECONDS,
+                catch=catch,
+                next_state=self.next_state,
+                result_path=result_path,
+                result_selector=self.keep,
+            ),
+            adopt: asl.task(
+                f"arn:{partition}:states:::aws-sdk:sagemaker:{api.describe}",
+                {f"{api.name_key}.$": self.job_name},
+                timeout_seconds=60,
+                catch=asl.catch_all(self.failed),
+                next_state=check,
+                result_path=result_path,
+                result_selector={**self.keep, "Status.$": f"$.{api.status_path}"},
+            ),
+            check: asl.choice(
+                [
+                    {"Variable": f"{result_path}.Status", "StringEquals": "Completed", "Next": self.next_state},
+                    *(
+                        {"Variable": f"{result_path}.Status", "StringEquals": status, "Next": pause}
+                        for status in ("InProgress", "Stopping")
+                    ),
+                ],
+                default=self.failed,
+            ),
+            pause: asl.wait(ADOPTION_POLL_SECONDS, next_state=adopt),
+        }
+
+
+def processing_request(
+    *,
+    image_uri: str,
+    role_arn: str,
+    key_arn: str,
+    instance_type: str,
+    volume_gb: int,
+    limit_seconds: int,
+    arguments: Sequence[str],
+    inputs: Mapping[str, State],
+    outputs: Mapping[str, State],
+    vpc_config: Mapping[str, Any] | None,
+) -> State:
+    """Return a CreateProcessingJob request that runs `python3 <arguments>` in `image_uri`, without network.
+
+    Args:
+        image_uri: container image.
+        role_arn: execution role.
+        key_arn: encrypts volume and outputs.
+        instance_type: one instance of this type.
+        volume_gb: size of its volume.
+        limit_seconds: after which SageMaker stops the job.
+        arguments: program and its arguments.
+        inputs: local folder below /opt/ml/processing/input -> {"S3Uri" or "S3Uri.$": ...}.
+        outputs: local folder below /opt/ml/processing/output -> {"S3Uri" or "S3Uri.$": ...}.
+        vpc_config: {"Subnets": [...], "SecurityGroupIds": [...]} or None.
+
+    """
+    network: State = {"EnableNetworkIsolation": True, "EnableInterContainerTrafficEncryption": True}
+    if vpc_config:
+        network["VpcConfig"] = dict(vpc_config)
+    return {
+        "RoleArn": role_arn,
+        "AppSpecification": {"ImageUri": image_uri, "ContainerEntrypoint": ["python3", *arguments]},
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": instance_type,
+                "VolumeSizeInGB": volume_gb,
+                "VolumeKmsKeyId": key_arn,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": limit_seconds},
+        "NetworkConfig": network,
+        "ProcessingInputs": [
+            {
+                "InputName": folder,
+                "S3Input": {
+                    **source,
+                    "LocalPath": f"/opt/ml/processing/input/{folder}",
+                    "S3DataType": "S3Prefix",
+                    "S3InputMode": "File",
+                },
+            }
+            for folder, source in inputs.items()
+        ],
+        "ProcessingOutputConfig": {
+            "KmsKeyId": key_arn,
+            "Outputs": [
+                {
+                    "OutputName": folder,
+                    "S3Output": {
+                        **target,
+                        "LocalPath": f"/opt/ml/processing/output/{folder}",
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+                for folder, target in outputs.items()
+            ],
+        },
+    }

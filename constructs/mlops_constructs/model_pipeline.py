@@ -1,0 +1,304 @@
+"""The pipeline of a model: from new code or data to a verified endpoint in every environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_codepipeline as codepipeline
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from mlops_constructs import pipeline_actions as actions
+from mlops_constructs.build_project import BuildProject
+from mlops_constructs.deployment_role import DeploymentRole
+from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
+from mlops_constructs.settings import CodeConnectionsSource, ModelSettings, S3Source
+from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
+from mlops_constructs.roles import ServiceRole
+from mlops_constructs.workflow_functions import PipelineFunctions
+
+CHANGE_SET = "pipeline"
+
+
+class ModelPipeline(Construct):
+    """A CodePipeline (V2, one execution at a time) with event-driven sources, verified deployments and an approval."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        model: ModelSettings,
+        serving_stacks: dict[str, str],
+        endpoint_names: dict[str, str],
+        training: stepfunctions.CfnStateMachine,
+        verification: stepfunctions.CfnStateMachine,
+        functions: PipelineFunctions,
+        build: BuildProject,
+        deployment_role: DeploymentRole,
+        data: s3.IBucket,
+        artifacts: s3.IBucket,
+        artifacts_prefix: str,
+        runs_uri: str,
+        key: kms.IKey,
+        topic: sns.ITopic,
+        dead_letters: DeadLetterQueue,
+    ) -> None:
+        """Make the pipeline called `name`; `serving_stacks` and `endpoint_names` are by environment."""
+        super().__init__(scope, construct_id)
+        self._model, self._stacks, self._endpoints = model, serving_stacks, endpoint_names
+        self._training, self._verification = training, verification
+        self._functions, self._build, self._deployment_role = functions, build, deployment_role
+        self._data, self._topic, self._name, self._runs_uri = data, topic, name, runs_uri
+        self.role = ServiceRole(
+            self, "ServiceRole", service="codepipeline.amazonaws.com", description=f"Runs the pipeline of {model.name}"
+        )
+        self._grant(artifacts, artifacts_prefix, key)
+        self.pipeline = codepipeline.CfnPipeline(
+            self,
+            "Pipeline",
+            name=name,
+            pipeline_type="V2",
+            # Never superseded: an approval must not promote another run than the one that was judged.
+            execution_mode="QUEUED",
+            role_arn=self.role.arn,
+            artifact_store=codepipeline.CfnPipeline.ArtifactStoreProperty(
+                type="S3",
+                location=artifacts.bucket_name,
+                encryption_key=codepipeline.CfnPipeline.EncryptionKeyProperty(id=key.key_arn, type="KMS"),
+            ),
+            stages=self._stages(),
+        )
+        self.role.required_by(self.pipeline)
+        self._start_on_upload(dead_letters)
+        self._tell_failures(dead_letters)
+
+    def _stages(self) -> list[Stage]:
+        stages = [
+            actions.stage("Source", [self._code_source(), self._data_source()]),
+            actions.stage(
+                "Build",
+                [actions.build("Build", project=self._build.project.ref, source="Code", output="Synth")],
+            ),
+            actions.stage("Train", self._train()),
+        ]
+        for environment in self._model.deploy.environments:
+            if environment == self._model.deploy.approval_before:
+                stages.append(actions.stage("Approve", self._approve()))
+            stages.append(actions.stage(environment.capitalize(), self._deploy(environment)))
+        return stages
+
+    def _code_source(self) -> Action:
+        source = self._model.source
+        if isinstance(source, CodeConnectionsSource):
+            return actions.connection_source(
+                "Code",
+                connection_arn=source.connection_arn,
+                repository=source.repository,
+                branch=source.branch,
+                output="Code",
+            )
+        return actions.s3_source("Code", bucket=self._data.bucket_name, key=source.key, output="Code")
+
+    def _data_source(self) -> Action:
+        return actions.s3_source("Data", bucket=self._data.bucket_name, key=self._model.data.key, output="Data")
+
+    def _train(self) -> list[Action]:
+        version = "#{Code.CommitId}" if isinstance(self._model.source, CodeConnectionsSource) else "#{Code.VersionId}"
+        payload = {
+            "run": EXECUTION_ID,
+            "data": {
+                "bucket": self._data.bucket_name,
+                "key": self._model.data.key,
+                "version": "#{Data.VersionId}",
+            },
+            "code": {"version": version},
+        }
+        return [
+            actions.run_state_machine("Train", arn=self._training.ref, payload=payload, namespace="Train"),
+            actions.run_function(
+                "Outcome",
+                function=self._functions.training_outcome.function.function_name,
+                parameters={"executionArn": "#{Train.ExecutionArn}"},
+                run_order=2,
+                namespace="Model",
+            ),
+        ]
+
+    def _deploy(self, environment: str) -> list[Action]:
+        stack, namespace = self._stacks[environment], f"{environment.capitalize()}Stack"
+        return [
+            actions.create_change_set(
+                "ChangeSet",
+                stack=stack,
+                change_set=CHANGE_SET,
+                template=f"Synth::{stack}.template.json",
+                role_arn=self._deployment_role.arn,
+                parameters={
+                    "ModelPackageArn": "#{Model.ModelPackageArn}",
+                    "ModelDataUrl": "#{Model.ModelDataUrl}",
+                    "ImageUri": "#{Model.ImageUri}",
+                },
+                artifact="Synth",
+            ),
+            actions.run_function(
+                "Inspect",
+                function=self._functions.inspect_change_set.function.function_name,
+                parameters={"stackName": stack, "changeSetName": CHANGE_SET},
+                run_order=2,
+            ),
+            actions.execute_change_set(
+                "Execute", stack=stack, change_set=CHANGE_SET, run_order=3, namespace=namespace
+            ),
+            actions.run_state_machine(
+                "Verify",
+                arn=self._verification.ref,
+                payload={
+                    "run": EXECUTION_ID,
+                    "environment": environment,
+                    "endpointName": self._endpoints[environment],
+                    "endpointConfigName": f"#{{{namespace}.EndpointConfigName}}",
+                    "modelDataUrl": "#{Model.ModelDataUrl}",
+                    "imageUri": "#{Model.ImageUri}",
+                },
+                run_order=4,
+                namespace=f"{environment.capitalize()}Verify",
+            ),
+        ]
+
+    def _approve(self) -> list[Action]:
+        before = self._model.deploy.approval_before
+        return [
+            actions.approve(
+                "Approve",
+                topic_arn=self._topic.topic_arn,
+                message=f"Deploy #{{Model.ModelPackageArn}} of {self._model.name} to {before}?",
+            ),
+            actions.run_function(
+                "Record",
+                function=self._functions.record_approval.function.function_name,
+                parameters={
+                    "modelPackageArn": "#{Model.ModelPackageArn}",
+                    "pipeline": self._name,
+                    "executionId": EXECUTION_ID,
+                    "stage": "Approve",
+                    "action": "Approve",
+                    "approvalUri": f"{self._runs_uri}/{EXECUTION_ID}/approval.json",
+                },
+                run_order=2,
+            ),
+        ]
+
+    def _start_on_upload(self, dead_letters: DeadLetterQueue) -> None:
+        """Start on a new version of the data, and of the code where that stands in the bucket too."""
+        keys = [self._model.data.key]
+        if isinstance(self._model.source, S3Source):
+            keys.append(self._model.source.key)
+        rule = DeliveredRule(
+            self,
+            "StartOnUpload",
+            description=f"New code or data of {self._model.name}",
+            pattern={
+                "source": ["aws.s3"],
+                "detail-type": ["Object Created"],
+                "detail": {"bucket": {"name": [self._data.bucket_name]}, "object": {"key": keys}},
+            },
+            target_arn=self._functions.start_pipeline.arn,
+            dead_letters=dead_letters,
+        )
+        self._functions.start_pipeline.admit_events(rule.rule.attr_arn)
+
+    def _tell_failures(self, dead_letters: DeadLetterQueue) -> None:
+        """Tell every failed action, with its cause, once."""
+        DeliveredRule(
+            self,
+            "TellFailures",
+            description=f"A failed action of the pipeline of {self._model.name}",
+            pattern={
+                "source": ["aws.codepipeline"],
+                "detail-type": ["CodePipeline Action Execution State Change"],
+                "detail": {"pipeline": [self._name], "state": ["FAILED"]},
+            },
+            target_arn=self._topic.topic_arn,
+            dead_letters=dead_letters,
+            input_paths={
+                "pipeline": "$.detail.pipeline",
+                "execution": "$.detail.execution-id",
+                "stage": "$.detail.stage",
+                "action": "$.detail.action",
+                "cause": "$.detail.execution-result.external-execution-summary",
+            },
+            input_template='"<pipeline>: <stage>/<action> failed in execution <execution>. Cause: <cause>"',
+        )
+
+    def _grant(self, artifacts: s3.IBucket, artifacts_prefix: str, key: kms.IKey) -> None:
+        role, stack = self.role, Stack.of(self)
+        sources = [self._model.data.key]
+        if isinstance(self._model.source, S3Source):
+            sources.append(self._model.source.key)
+        else:
+            # The connection was made under either service prefix:
+            # https://docs.aws.amazon.com/dtconsole/latest/userguide/rename.html
+            role.allow(
+                "codeconnections:UseConnection",
+                "codestar-connections:UseConnection",
+                on=self._model.source.connection_arn,
+            )
+        role.allow(
+            "s3:GetObject", "s3:GetObjectVersion", on=[self._data.arn_for_objects(source) for source in sources]
+        )
+        role.allow("s3:GetBucketVersioning", on=self._data.bucket_arn)
+        role.allow(
+            "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", on=artifacts.arn_for_objects(f"{artifacts_prefix}/*")
+        )
+        role.allow_use_of_key(key, write=True, via="s3")
+        role.allow("codebuild:StartBuild", "codebuild:BatchGetBuilds", on=self._build.project.attr_arn)
+        self._grant_invocations()
+        stacks = [
+            stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
+            for name in self._stacks.values()
+        ]
+        role.allow(
+            "cloudformation:CreateChangeSet",
+            "cloudformation:DeleteChangeSet",
+            "cloudformation:DescribeChangeSet",
+            "cloudformation:DescribeStacks",
+            "cloudformation:ExecuteChangeSet",
+            on=stacks,
+        )
+        role.allow_pass(self._deployment_role)
+        role.allow("sns:Publish", on=self._topic.topic_arn)
+        role.allow_use_of_key(key, write=True, via="sns")
+
+    def _grant_invocations(self) -> None:
+        stack = Stack.of(self)
+        machines: list[Any] = [self._training, self._verification]
+        self.role.allow("states:StartExecution", "states:DescribeStateMachine", on=[machine.ref for machine in machines])
+        self.role.allow(
+            "states:DescribeExecution",
+            on=[
+                stack.format_arn(
+                    service="states",
+                    resource="execution",
+                    resource_name=f"{machine.state_machine_name}:*",
+                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                )
+                for machine in machines
+            ],
+        )
+        self.role.allow(
+            "lambda:InvokeFunction",
+            on=[
+                function.arn
+                for function in (
+                    self._functions.training_outcome,
+                    self._functions.inspect_change_set,
+                    self._functions.record_approval,
+                )
+            ],
+        )

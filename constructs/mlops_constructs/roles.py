@@ -1,0 +1,97 @@
+"""Least-privilege roles: every role of the product is made here.
+
+A role made here cannot lack the confused-deputy guard, the permissions boundary (which its stack applies) or the
+`iam:PassedToService` condition, because no argument leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+Conditions = Mapping[str, Mapping[str, Any]]
+
+
+class ServiceRole(Construct):
+    """A role that one AWS service assumes for this account only.
+
+    Permissions go into one customer-managed policy, never inline, and only through `allow` and `allow_pass`.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, service: str, description: str) -> None:
+        """Make the role for `service`, for example `sagemaker.amazonaws.com`."""
+        super().__init__(scope, construct_id)
+        self._service = service
+        self.role = iam.Role(
+            self,
+            "Role",
+            description=description,
+            assumed_by=iam.ServicePrincipal(
+                service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+            ),
+        )
+        self._policy: iam.ManagedPolicy | None = None
+
+    @property
+    def arn(self) -> str:
+        """ARN of the role."""
+        return self.role.role_arn
+
+    def allow(self, *actions: str, on: str | Sequence[str], when: Conditions | None = None) -> None:
+        """Allow `actions` on the resources `on`, under the conditions `when`.
+
+        Raises:
+            ValueError: an action has a wildcard, or is `iam:PassRole`, which `allow_pass` grants.
+
+        """
+        for action in actions:
+            if "*" in action:
+                msg = f"a role never gets a wildcard action, got '{action}' for {self.node.path}; name each action"
+                raise ValueError(msg)
+            if action.lower() == "iam:passrole":
+                msg = f"{self.node.path} asks for iam:PassRole without a service; use allow_pass(role)"
+                raise ValueError(msg)
+        resources = [on] if isinstance(on, str) else list(on)
+        self._add(iam.PolicyStatement(actions=list(actions), resources=resources, conditions=dict(when or {})))
+
+    def allow_pass(self, role: ServiceRole) -> None:
+        """Allow to hand `role` to the one service that may assume it."""
+        self._add(
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[role.arn],
+                conditions={"StringEquals": {"iam:PassedToService": role._service}},  # noqa: SLF001 - same class
+            )
+        )
+
+    def allow_use_of_key(self, key: kms.IKey, *, write: bool, via: str) -> None:
+        """Allow to read (and write) what `key` encrypts, only through the service `via`, for example `s3`."""
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"] if write else ["kms:Decrypt"]
+        host = f"{via}.{Stack.of(self).region}.amazonaws.com"
+        self.allow(*actions, on=key.key_arn, when={"StringEquals": {"kms:ViaService": host}})
+
+    def allow_logs(self, log_group: str) -> None:
+        """Allow to write to the log group called `log_group` and its streams."""
+        stack = Stack.of(self)
+        group = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=log_group,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=f"{group}:*")
+
+    def _add(self, statement: iam.PolicyStatement) -> None:
+        if self._policy is None:
+            self._policy = iam.ManagedPolicy(self, "Policy", roles=[self.role])
+        self._policy.add_statements(statement)
+
+    def required_by(self, dependent: Construct) -> None:
+        """Make `dependent` wait for the permissions, not only for the role."""
+        if self._policy is not None:
+            dependent.node.add_dependency(self._policy)

@@ -1,0 +1,136 @@
+"""The verification workflow: is the endpoint in service, is it the one asked for, and does it answer rightly?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from mlops_constructs import asl
+from mlops_constructs.asl import State
+from mlops_constructs.settings import Gates
+from mlops_constructs.state_machine import LoggedStateMachine
+from mlops_constructs.workflow_functions import WorkflowFunctions
+
+POLL_SECONDS = 30
+TIME_LIMIT_SECONDS = 3600
+
+
+class VerificationWorkflow(Construct):
+    """A state machine that a deployment has to pass.
+
+    Input: `{"run", "environment", "endpointName", "endpointConfigName", "modelDataUrl", "imageUri"}`. In service is not
+    success: SageMaker can roll an update back without a failure reason, so what serves is compared with what was
+    asked for, and labelled rows are sent through it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        model: str,
+        gates: Gates,
+        endpoint_names: list[str],
+        runs_uri: str,
+        functions: WorkflowFunctions,
+        key: kms.IKey,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the workflow; the runs of the model stand below `runs_uri`."""
+        super().__init__(scope, construct_id)
+        self._partition = Stack.of(self).partition
+        self._gates, self._runs_uri, self._functions = gates, runs_uri, functions
+        self._machine = LoggedStateMachine(
+            self, "Workflow", name=name, description=f"Verifies deployments of {model}", key=key, removal_policy=removal_policy
+        )
+        role = self._machine.role
+        role.allow(
+            "sagemaker:DescribeEndpoint",
+            on=[
+                Stack.of(self).format_arn(service="sagemaker", resource="endpoint", resource_name=endpoint)
+                for endpoint in endpoint_names
+            ],
+        )
+        role.allow("lambda:InvokeFunction", on=[functions.verify_endpoint.arn, functions.explain_failure.arn])
+        self.state_machine: stepfunctions.CfnStateMachine = self._machine.define(self.definition())
+
+    def definition(self) -> dict[str, Any]:
+        """Return the whole workflow as ASL."""
+        status = "$.endpoint.EndpointStatus"
+        return {
+            "Comment": "Verifies one deployment",
+            "StartAt": "DescribeEndpoint",
+            "TimeoutSeconds": TIME_LIMIT_SECONDS,
+            "States": {
+                "DescribeEndpoint": self._describe(),
+                "EndpointStatus": asl.choice(
+                    [
+                        {"Variable": status, "StringEquals": "InService", "Next": "Verify"},
+                        *(
+                            {"Variable": status, "StringEquals": value, "Next": "WaitForEndpoint"}
+                            for value in ("Creating", "Updating", "SystemUpdating", "RollingBack")
+                        ),
+                    ],
+                    default="EndpointNotInService",
+                ),
+                "WaitForEndpoint": asl.wait(POLL_SECONDS, next_state="DescribeEndpoint"),
+                "EndpointNotInService": {
+                    "Type": "Fail",
+                    "Error": "EndpointNotInService",
+                    "CausePath": "States.Format('{} is {}', $.endpointName, $.endpoint.EndpointStatus)",
+                },
+                "Verify": self._verify(),
+                "VerificationDecision": asl.choice(
+                    [{"Variable": "$.verification.Payload.passed", "BooleanEquals": True, "Next": "Verified"}],
+                    default="VerificationFailed",
+                ),
+                "Verified": {"Type": "Succeed", "OutputPath": "$.verification.Payload"},
+                "VerificationFailed": {
+                    "Type": "Fail",
+                    "Error": "VerificationFailed",
+                    "CausePath": "$.verification.Payload.summary",
+                },
+                **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
+            },
+        }
+
+    def _describe(self) -> State:
+        return asl.task(
+            f"arn:{self._partition}:states:::aws-sdk:sagemaker:describeEndpoint",
+            {"EndpointName.$": "$.endpointName"},
+            timeout_seconds=60,
+            catch=asl.catch_all("ExplainFailure"),
+            next_state="EndpointStatus",
+            result_path="$.endpoint",
+            result_selector={"EndpointStatus.$": "$.EndpointStatus"},
+        )
+
+    def _verify(self) -> State:
+        base = f"{self._runs_uri}/{{}}"
+        return asl.invoke(
+            self._partition,
+            self._functions.verify_endpoint.arn,
+            {
+                "run.$": "$.run",
+                "environment.$": "$.environment",
+                "endpointName.$": "$.endpointName",
+                "expected": {
+                    "modelDataUrl.$": "$.modelDataUrl",
+                    "imageUri.$": "$.imageUri",
+                    "endpointConfigName.$": "$.endpointConfigName",
+                },
+                "testUri.$": f"States.Format('{base}/prepared/test/test.csv', $.run)",
+                "predictionsUri.$": f"States.Format('{base}/evaluation/predictions.csv', $.run)",
+                "recordUri.$": f"States.Format('{base}/deployments/{{}}.json', $.run, $.environment)",
+                "gates": self._gates.model_dump(mode="json"),
+            },
+            timeout_seconds=660,
+            catch=asl.catch_all("ExplainFailure"),
+            next_state="VerificationDecision",
+            result_path="$.verification",
+        )

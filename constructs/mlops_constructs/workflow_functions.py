@@ -1,0 +1,247 @@
+"""The functions that one model's workflows and pipeline call, each with the permissions that its code needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from mlops_constructs.functions import WorkflowFunction
+from mlops_constructs.messaging import DeadLetterQueue
+
+
+class WorkflowFunctions(Construct):
+    """Functions of the training and verification workflows."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model: str,
+        endpoint_names: list[str],
+        group_name: str,
+        artifacts: s3.IBucket,
+        key: kms.IKey,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the functions of the model called `model`, which serves at `endpoint_names`."""
+        super().__init__(scope, construct_id)
+        self._key, self._artifacts, self._removal_policy = key, artifacts, removal_policy
+        self._runs = f"{model}/runs/*"
+        self._endpoints = endpoint_names
+        self.quality_gate = self._define_quality_gate()
+        self.find_champion = self._define_find_champion()
+        self.register_model = self._define_register_model(group_name)
+        self.explain_failure = self._function("ExplainFailure", "explain_failure", "Makes the cause of a failure readable")
+        self.verify_endpoint = self._define_verify_endpoint()
+
+    def _function(self, construct_id: str, name: str, description: str, **options: Any) -> WorkflowFunction:
+        return WorkflowFunction(
+            self,
+            construct_id,
+            name=name,
+            description=description,
+            key=self._key,
+            removal_policy=self._removal_policy,
+            **options,
+        )
+
+    def _define_quality_gate(self) -> WorkflowFunction:
+        function = self._function("QualityGate", "quality_gate", "Decides whether data or a model is good enough")
+        self._read(function, "data-report/validation.json", "evaluation/evaluation.json")
+        self._write(function, "decisions/*.json")
+        return function
+
+    def _define_find_champion(self) -> WorkflowFunction:
+        function = self._function("FindChampion", "find_champion", "Finds the model that is in service")
+        self._describe_serving(function, self._endpoints[-1:])
+        stack = Stack.of(self)
+        models = stack.format_arn(service="sagemaker", resource="model", resource_name=f"{self._endpoints[-1]}-*")
+        function.role.allow("sagemaker:ListTags", on=models)
+        return function
+
+    def _define_register_model(self, group_name: str) -> WorkflowFunction:
+        function = self._function(
+            "RegisterModel", "register_model", "Registers a model package with its lineage", timeout=Duration.minutes(2)
+        )
+        stack = Stack.of(self)
+        group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group_name)
+        package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")
+        function.role.allow(
+            "sagemaker:CreateModelPackage", "sagemaker:ListModelPackages", on=[group, package]
+        )
+        function.role.allow("sagemaker:DescribeModelPackage", on=package)
+        self._read(function, "evaluation/evaluation.json", "model/*/output/model.tar.gz")
+        self._write(function, "registration.json")
+        return function
+
+    def _define_verify_endpoint(self) -> WorkflowFunction:
+        function = self._function(
+            "VerifyEndpoint",
+            "verify_endpoint",
+            "Calls an endpoint with labelled rows and checks its answers",
+            timeout=Duration.minutes(10),
+        )
+        self._describe_serving(function, self._endpoints)
+        function.role.allow("sagemaker:InvokeEndpoint", on=[self._arn("endpoint", name) for name in self._endpoints])
+        self._read(function, "prepared/test/test.csv", "evaluation/predictions.csv")
+        self._write(function, "deployments/*.json")
+        return function
+
+    def _describe_serving(self, function: WorkflowFunction, endpoints: list[str]) -> None:
+        function.role.allow("sagemaker:DescribeEndpoint", on=[self._arn("endpoint", name) for name in endpoints])
+        function.role.allow(
+            "sagemaker:DescribeEndpointConfig", on=[self._arn("endpoint-config", f"{name}-*") for name in endpoints]
+        )
+        function.role.allow("sagemaker:DescribeModel", on=[self._arn("model", f"{name}-*") for name in endpoints])
+
+    def _arn(self, kind: str, name: str) -> str:
+        return Stack.of(self).format_arn(service="sagemaker", resource=kind, resource_name=name)
+
+    def _read(self, function: WorkflowFunction, *files: str) -> None:
+        function.role.allow("s3:GetObject", on=[self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files])
+        function.role.allow_use_of_key(self._key, write=True, via="s3")
+
+    def _write(self, function: WorkflowFunction, *files: str) -> None:
+        function.role.allow("s3:PutObject", on=[self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files])
+
+
+class PipelineFunctions(Construct):
+    """Functions that CodePipeline and EventBridge invoke; their events survive a failure in a dead-letter queue."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        pipeline_name: str,
+        training_machine_name: str,
+        stack_names: list[str],
+        group_name: str,
+        model: str,
+        artifacts: s3.IBucket,
+        data: s3.IBucket,
+        sources: list[dict[str, str]],
+        key: kms.IKey,
+        dead_letters: DeadLetterQueue,
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the functions of the pipeline called `pipeline_name`, whose S3 sources are `sources`."""
+        super().__init__(scope, construct_id)
+        self._key, self._dead_letters, self._removal_policy = key, dead_letters, removal_policy
+        stack = Stack.of(self)
+        self._pipeline_arn = stack.format_arn(service="codepipeline", resource=pipeline_name)
+        self.starts = self._starts_table()
+        self.start_pipeline = self._define_start_pipeline(pipeline_name, sources, data)
+        self.training_outcome = self._define_training_outcome(training_machine_name)
+        self.inspect_change_set = self._define_inspect_change_set(stack_names)
+        self.record_approval = self._define_record_approval(group_name, model, artifacts)
+
+    def _function(
+        self, construct_id: str, name: str, description: str, environment: Mapping[str, str] | None = None
+    ) -> WorkflowFunction:
+        return WorkflowFunction(
+            self,
+            construct_id,
+            name=name,
+            description=description,
+            key=self._key,
+            environment=environment,
+            dead_letters=self._dead_letters,
+            removal_policy=self._removal_policy,
+        )
+
+    def _starts_table(self) -> dynamodb.Table:
+        """Which event has started which execution: S3 and EventBridge deliver at least once."""
+        return dynamodb.Table(
+            self,
+            "Starts",
+            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=self._key,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            time_to_live_attribute="expiration",
+            deletion_protection=self._removal_policy is RemovalPolicy.RETAIN,
+            removal_policy=self._removal_policy,
+        )
+
+    def _define_start_pipeline(
+        self, pipeline_name: str, sources: list[dict[str, str]], data: s3.IBucket
+    ) -> WorkflowFunction:
+        function = self._function(
+            "StartPipeline",
+            "start_pipeline",
+            "Starts the pipeline once for each new version of code or data",
+            {
+                "PIPELINE_NAME": pipeline_name,
+                "IDEMPOTENCY_TABLE": self.starts.table_name,
+                "SOURCES": Stack.of(self).to_json_string(sources),
+            },
+        )
+        role = function.role
+        role.allow("codepipeline:StartPipelineExecution", on=self._pipeline_arn)
+        role.allow("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:DeleteItem", on=self.starts.table_arn)
+        role.allow_use_of_key(self._key, write=True, via="dynamodb")
+        role.allow("s3:GetObject", on=[data.arn_for_objects(source["key"]) for source in sources])
+        # Without ListBucket S3 answers 403 for a missing object, and the function could not tell that it has to wait.
+        role.allow(
+            "s3:ListBucket",
+            on=data.bucket_arn,
+            when={"StringEquals": {"s3:prefix": [source["key"] for source in sources]}},
+        )
+        role.allow_use_of_key(self._key, write=False, via="s3")
+        return function
+
+    def _define_training_outcome(self, machine_name: str) -> WorkflowFunction:
+        function = self._function(
+            "TrainingOutcome", "training_outcome", "Hands the registered model package to the pipeline"
+        )
+        executions = Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{machine_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        function.role.allow("states:DescribeExecution", on=executions)
+        self._answers_pipeline(function)
+        return function
+
+    def _define_inspect_change_set(self, stack_names: list[str]) -> WorkflowFunction:
+        function = self._function(
+            "InspectChangeSet", "inspect_change_set", "Refuses a change set that would replace anything stateful"
+        )
+        stacks = [
+            Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
+            for name in stack_names
+        ]
+        function.role.allow("cloudformation:DescribeChangeSet", on=stacks)
+        self._answers_pipeline(function)
+        return function
+
+    def _define_record_approval(self, group_name: str, model: str, artifacts: s3.IBucket) -> WorkflowFunction:
+        function = self._function(
+            "RecordApproval", "record_approval", "Writes who approved what on the model package"
+        )
+        stack = Stack.of(self)
+        group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group_name)
+        package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")
+        function.role.allow("sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage", on=package)
+        function.role.allow("sagemaker:ListModelPackages", on=[group, package])
+        function.role.allow("codepipeline:ListActionExecutions", "codepipeline:GetPipelineState", on=self._pipeline_arn)
+        function.role.allow("s3:PutObject", on=artifacts.arn_for_objects(f"{model}/runs/*/approval.json"))
+        function.role.allow_use_of_key(self._key, write=True, via="s3")
+        self._answers_pipeline(function)
+        return function
+
+    def _answers_pipeline(self, function: WorkflowFunction) -> None:
+        # These two have no resource-level permission (Service Authorization Reference, AWS CodePipeline).
+        function.role.allow("codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult", on="*")

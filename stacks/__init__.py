@@ -1,0 +1,1 @@
+"""The stacks: construction and wiring only."""

@@ -1,0 +1,65 @@
+"""The endpoint of one model in one environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
+from constructs import Construct
+
+from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole, SharedResources
+from mlops_constructs.settings import Environment, ModelSettings
+
+
+class ServingStack(Stack):
+    """An endpoint whose model the pipeline passes in; without a model the stack has only its alarms."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        model: ModelSettings,
+        environment: Environment,
+        shared: SharedResources,
+        execution_role: ServiceRole,
+        **options: Any,
+    ) -> None:
+        """Make the endpoint, which has the name of the stack."""
+        super().__init__(scope, construct_id, **options)
+        endpoint = ModelEndpoint(
+            self,
+            "Endpoint",
+            name=self.stack_name,
+            version=self._version(),
+            settings=model.serving,
+            execution_role_arn=execution_role.arn,
+            key=shared.key,
+            topic=shared.topic,
+            network=environment.network,
+            removal_policy=RemovalPolicy(model.removal_policy.upper()),
+        )
+        for name, value in (
+            ("EndpointName", endpoint.endpoint.attr_endpoint_name),
+            ("EndpointConfigName", endpoint.configuration.attr_endpoint_config_name),
+        ):
+            CfnOutput(self, name, value=value, condition=self._has_model)
+
+    def _version(self) -> ModelVersion:
+        package, data, image = (
+            CfnParameter(self, name, type="String", default="", description=text)
+            for name, text in (
+                ("ModelPackageArn", "Model package to serve; the pipeline passes it"),
+                ("ModelDataUrl", "S3 URI of its model.tar.gz"),
+                ("ImageUri", "Image that serves it"),
+            )
+        )
+        self._has_model = CfnCondition(
+            self, "HasModel", expression=Fn.condition_not(Fn.condition_equals(package.value_as_string, ""))
+        )
+        return ModelVersion(
+            package_arn=package.value_as_string,
+            data_url=data.value_as_string,
+            image_uri=image.value_as_string,
+            exists=self._has_model,
+        )

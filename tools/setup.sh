@@ -1,0 +1,31 @@
+#!/bin/sh
+# All set-up on a machine with Python 3.11 or newer: the environment, Node, the CDK command line. Does nothing when it is up to date.
+# usage: tools/setup.sh [checkers]   (checkers: also the checkers that the test suite runs in an environment of their own)
+set -eu
+cd "$(dirname "$0")/.."
+python="${PYTHON:-python3}"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+  echo "Python 3.11 or newer is needed, '$python' is $("$python" --version 2>&1); set PYTHON=/path/to/python3.11" >&2
+  exit 1
+}
+state=$(cat requirements/dev.txt requirements/uv.txt pyproject.toml package-lock.json tools/setup.sh | cksum)
+if [ "$(cat .venv/.ready 2>/dev/null)" != "$state" ]; then
+  echo "Setting up .venv (once)"
+  [ -x .venv/bin/python ] || "$python" -m venv .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+  .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
+  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+  echo "Setting up the CDK command line (once)"
+  PATH="$PWD/.venv/bin:$PATH" npm ci --silent --no-audit --no-fund
+  # Byte code now rather than in the first run: importing aws_cdk without it takes a second longer.
+  .venv/bin/python -m compileall -q .venv/lib >/dev/null 2>&1 || true
+  echo "$state" >.venv/.ready
+fi
+[ "${1:-}" = checkers ] || exit 0
+state=$(cksum <requirements/checkov.txt)
+if [ "$(cat .venv-checkov/.ready 2>/dev/null)" != "$state" ]; then
+  echo "Setting up checkov (once)"
+  .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
+  .venv/bin/uv pip sync --quiet --python .venv-checkov/bin/python --require-hashes requirements/checkov.txt
+  echo "$state" >.venv-checkov/.ready
+fi
