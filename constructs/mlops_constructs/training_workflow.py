@@ -96,10 +96,7 @@ class TrainingWorkflow(Construct):
             **self._train().states(self._partition),
             **self._capacity(),
             "FindChampion": self._find_champion(),
-            "HasChampion": asl.choice(
-                [{"Variable": "$.champion.Payload.exists", "BooleanEquals": True, "Next": "EvaluateAgainstChampion"}],
-                default="Evaluate",
-            ),
+            **self._has_champion(),
             **self._evaluate("Evaluate", champion=False).states(self._partition),
             **self._evaluate("EvaluateAgainstChampion", champion=True).states(self._partition),
             **self._gate.states(
@@ -270,6 +267,23 @@ class TrainingWorkflow(Construct):
             next_state="HasChampion",
             result_path="$.champion",
         )
+
+    def _has_champion(self) -> dict[str, State]:
+        exists = "$.champion.Payload.exists"
+        return {
+            "HasChampion": asl.choice(
+                [
+                    {"Variable": exists, "BooleanEquals": True, "Next": "EvaluateAgainstChampion"},
+                    {"Variable": exists, "BooleanEquals": False, "Next": "Evaluate"},
+                ],
+                default="ChampionUnknown",
+            ),
+            "ChampionUnknown": {
+                "Type": "Fail",
+                "Error": "ChampionUnknown",
+                "Cause": "it is not known whether a model is in service, so the new one cannot be compared with it",
+            },
+        }
 
     def _register(self) -> State:
         return asl.invoke(

@@ -1,0 +1,80 @@
+"""How a rehearsal with an injected fault has to end, so that it can say whether it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlops.rehearsal.faults import Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """The intended end of a run with a fault.
+
+    Attributes:
+        status: of the pipeline execution.
+        action: "Stage/Action" that has to fail; None where the run has to recover.
+        cause: words that the cause of the failure has to contain.
+        needs_champion: whether a good model has to be in service before, and to be still answering after.
+        summary: what a person reads.
+
+    """
+
+    status: str
+    action: str | None = None
+    cause: str = ""
+    needs_champion: bool = False
+    summary: str
+
+
+EXPECTED: dict[Fault, Expectation] = {
+    Fault.TRAINING_FAILURE: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="AlgorithmError",
+        needs_champion=True,
+        summary="the pipeline stops in Train with the algorithm's own words",
+    ),
+    Fault.THROTTLING: Expectation(status="Succeeded", summary="every throttled call is tried again, the run succeeds"),
+    Fault.CAPACITY_ERROR: Expectation(
+        status="Succeeded", summary="the training moves on to the next instance type, the run succeeds"
+    ),
+    Fault.LAMBDA_CRASH: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="Runtime.ExitError",
+        needs_champion=True,
+        summary="the pipeline stops in Train and names the function that died",
+    ),
+    Fault.DUPLICATE_EVENT: Expectation(
+        status="Succeeded", summary="the second delivery of the same event starts nothing: one execution"
+    ),
+    Fault.BLANK_LABEL: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="DataGateFailed",
+        needs_champion=True,
+        summary="the data gate stops the run and names the row",
+    ),
+    Fault.WORSE_CHALLENGER: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="MetricGateFailed",
+        needs_champion=True,
+        summary="the metric gate keeps the champion",
+    ),
+    Fault.WRONG_ANSWERS: Expectation(
+        status="Failed",
+        action="Dev/Verify",
+        cause="VerificationFailed",
+        needs_champion=True,
+        summary="verification stops the promotion in dev",
+    ),
+    Fault.SILENT_ROLLBACK: Expectation(
+        status="Failed",
+        action="Dev/Verify",
+        cause="VerificationFailed",
+        needs_champion=True,
+        summary="verification notices that the endpoint still serves the old configuration",
+    ),
+}

@@ -1,0 +1,74 @@
+"""The project under rehearsal: its cloud assembly, and its source as the pipeline takes it."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+from mlops.rehearsal import processes
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = (
+    "app.py",
+    "cdk.json",
+    "config",
+    "constructs",
+    "containers",
+    "lambdas",
+    "mlops",
+    "package-lock.json",
+    "package.json",
+    "pyproject.toml",
+    "requirements",
+    "stacks",
+    "tests",
+)
+"""What the pipeline builds from; the rest of the folder (environments, reports, caches) stays at home."""
+_LEFT_OUT = {"__pycache__", "cdk.out", "node_modules"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold, so that equal sources are equal archives
+
+
+class SynthesisError(RuntimeError):
+    """The project cannot be synthesized; the message is what the CDK or the configuration says."""
+
+
+def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
+    """Write the cloud assembly of `model` to `output` with the project's own CDK command line, and return it.
+
+    Raises:
+        SynthesisError: with the last lines that the command printed.
+
+    """
+    cdk = root / "node_modules" / ".bin" / "cdk"
+    if not cdk.exists():
+        msg = f"the CDK command line is not installed: {cdk} is missing; run tools/setup.sh"
+        raise SynthesisError(msg)
+    env = processes.clean_environment(
+        HOME=str(output.parent), UV_PROJECT_ENVIRONMENT=os.environ.get("VIRTUAL_ENV", str(root / ".venv")), CI="true"
+    )
+    command = [str(cdk), "synth", "--quiet", "--output", str(output), "--context", f"models={model}"]
+    child = processes.spawn(command, env=env, cwd=root)
+    try:
+        printed, _ = child.communicate()
+    finally:
+        processes.end(child)
+    if child.returncode:
+        msg = printed.decode(errors="replace").strip()
+        raise SynthesisError(msg or f"cdk synth ended with {child.returncode} and said nothing")
+    return output
+
+
+def source_archive(root: Path = ROOT) -> bytes:
+    """Return the source of the project as the zip that a person would upload."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in SOURCE:
+            path = root / name
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            for file in files:
+                relative = file.relative_to(root)
+                if file.is_file() and not _LEFT_OUT.intersection(relative.parts):
+                    target.writestr(zipfile.ZipInfo(str(relative), _EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return archive.getvalue()

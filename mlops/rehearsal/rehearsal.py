@@ -1,0 +1,282 @@
+"""A rehearsal: the synthesized stacks of one model deployed into the emulated AWS, and its pipeline run there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mlops_constructs.settings import ModelSettings, S3Source, Settings, load_settings
+
+from mlops.rehearsal import assembly, credentials, processes, project, sample_data
+from mlops.rehearsal.faults import FAULTS, Fault
+from mlops.rehearsal.server import EmulatedAws
+from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
+
+START_LIMIT_SECONDS = 60.0
+"""How long an uploaded object may take to start the pipeline, before the rehearsal says that it did not."""
+RUN_LIMIT_SECONDS = 900.0
+POLL_SECONDS = 0.2
+
+Approver = Callable[[str], bool]
+"""Asked with the message of a manual approval; answers whether to approve."""
+
+
+class RehearsalError(RuntimeError):
+    """The rehearsal cannot go on; the message says why and what to do."""
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One execution of the pipeline, as it ended."""
+
+    execution_id: str
+    status: str
+    actions: list[dict[str, Any]]
+    fault: Fault | None = None
+    documents: dict[str, Any] = field(default_factory=dict)
+    executions_started: int = 1
+
+    def failure(self) -> tuple[str, str] | None:
+        """Return ("Stage/Action", cause) of the first failed action."""
+        for action in self.actions:
+            if action["status"] == "Failed":
+                return f"{action['stage']}/{action['action']}", action["cause"]
+        return None
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Tell the timeline of a step of the rehearsal itself."""
+    TIMELINE.emit(Kind.STEP, name, Phase.STARTED)
+    try:
+        yield
+    except BaseException as error:
+        TIMELINE.emit(Kind.STEP, name, Phase.FAILED, cause=f"{error}")
+        raise
+    TIMELINE.emit(Kind.STEP, name, Phase.SUCCEEDED)
+
+
+class Rehearsal:
+    """The emulated account of one model; a context manager that leaves no process, port or file behind."""
+
+    def __init__(self, model: str, *, approver: Approver, root: Path = project.ROOT, rows: int | None = None) -> None:
+        """Read the settings of `model`.
+
+        Raises:
+            SettingsError: the configuration is wrong.
+
+        """
+        self.settings: Settings = load_settings(root / "config", models=[model])
+        self.model: ModelSettings = self.settings.models[model]
+        self._approver, self._root, self._rows = approver, root, rows
+        self._name = f"{self.settings.environments.project}-{model}"
+        tools = self.settings.environments.tools
+        self.aws = EmulatedAws(account=tools.account, region=tools.region)
+        self._folder = tempfile.TemporaryDirectory(prefix="mlops-rehearsal-")
+        self.assembly: Path | None = None
+        self.outputs: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Synthesize, start and deploy."""
+        credentials.scrub_environment()
+        processes.reopen()
+        try:
+            self._begin()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every process, close the port and remove the files."""
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process, close the port and remove the files."""
+        FAULTS.activate(None)
+        processes.end_all()
+        self.aws.stop()
+        self._folder.cleanup()
+
+    def _begin(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            # The two do not need each other: the CDK synthesizes while moto is imported.
+            synthesis = pool.submit(self._synthesize)
+            with step("Start the emulated AWS"):
+                self.aws.start()
+            self.assembly = synthesis.result()
+        with step("Deploy the stacks"):
+            assembly.check_coverage(self.assembly)
+            assembly.deploy(self.assembly, self._stacks())
+        self.outputs = self._stack_outputs()
+        if isinstance(self.model.source, S3Source):
+            with step("Upload the code"):
+                archive = project.source_archive(self._root)
+                self._client("s3").put_object(Bucket=self.data_bucket, Key=self.model.source.key, Body=archive)
+
+    def _synthesize(self) -> Path:
+        with step("Synthesize"):
+            return project.synthesize(Path(self._folder.name) / "cdk.out", model=self.model.name, root=self._root)
+
+    def _stacks(self) -> list[str]:
+        """What `cdk deploy` deploys by hand; the serving stacks are the pipeline's."""
+        return [f"{self.settings.environments.project}-foundation", self._name]
+
+    def _stack_outputs(self) -> dict[str, str]:
+        described = self._client("cloudformation").describe_stacks(StackName=self._name)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+    @property
+    def data_bucket(self) -> str:
+        """Name of the bucket that data and code are uploaded to."""
+        return self.outputs["DataUri"].removeprefix("s3://").split("/")[0]
+
+    @property
+    def artifact_bucket(self) -> str:
+        """Name of the bucket that the runs write to."""
+        return self.outputs["ArtifactBucket"]
+
+    def endpoint(self, environment: str) -> str:
+        """Name of the endpoint in `environment`."""
+        return f"{self._name}-{environment}"
+
+    def _client(self, service: str) -> Any:
+        return credentials.client(service)
+
+    def run(self, data: str, *, fault: Fault | None = None) -> Run:
+        """Upload `data` (CSV with a header), let its event start the pipeline, and follow that to its end."""
+        FAULTS.activate(fault)
+        before = self._executions()
+        try:
+            with step("Upload the data"):
+                self._client("s3").put_object(Bucket=self.data_bucket, Key=self.model.data.key, Body=data.encode())
+            execution = self._started(before)
+            status = self._follow(execution)
+            started = [one for one in self._executions() if one not in before]
+        finally:
+            FAULTS.activate(None)
+        return Run(
+            execution_id=execution,
+            status=status,
+            actions=self._actions(execution),
+            fault=fault,
+            documents=self._documents(execution),
+            executions_started=len(started),
+        )
+
+    def sample(self, *, version: int = 1, fault: Fault | None = None) -> str:
+        """Return generated data: a first, small extract (version 1) or a later, better one; or what `fault` needs."""
+        return sample_data.extract(version=version, rows=self._rows, fault=fault)
+
+    def predict(self, environment: str, rows: str) -> str:
+        """Send `rows` (CSV without label) to the endpoint in `environment` and return its answer."""
+        answer = self._client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=self.endpoint(environment), ContentType="text/csv", Body=rows.encode()
+        )
+        return str(answer["Body"].read().decode())
+
+    def serving(self, environment: str) -> str | None:
+        """Return the name of the configuration that serves in `environment`; None without an endpoint."""
+        client = self._client("sagemaker")
+        try:
+            return str(client.describe_endpoint(EndpointName=self.endpoint(environment))["EndpointConfigName"])
+        except client.exceptions.ClientError:
+            return None
+
+    def test_rows(self, execution: str, count: int = 5) -> tuple[list[str], list[str]]:
+        """Return (labels, feature rows) of the first `count` held-out rows of a run."""
+        key = f"{self.model.name}/runs/{execution}/prepared/test/test.csv"
+        body = self._client("s3").get_object(Bucket=self.artifact_bucket, Key=key)["Body"].read().decode()
+        pairs = [line.split(",", 1) for line in body.splitlines()[:count]]
+        return [label for label, _ in pairs], [row for _, row in pairs]
+
+    def _executions(self) -> list[str]:
+        listed = self._client("codepipeline").list_pipeline_executions(pipelineName=self._name)
+        return [one["pipelineExecutionId"] for one in listed["pipelineExecutionSummaries"]]
+
+    def _started(self, before: list[str]) -> str:
+        limit = time.monotonic() + START_LIMIT_SECONDS
+        while time.monotonic() < limit:
+            new = [one for one in self._executions() if one not in before]
+            if new:
+                return new[-1]
+            time.sleep(POLL_SECONDS)
+        denied = [event for event in TIMELINE.events(Kind.IAM) if event.phase is Phase.FAILED]
+        why = f"; denied: {denied[-1].detail}" if denied else ""
+        msg = f"the upload of the data did not start the pipeline {self._name} within {START_LIMIT_SECONDS:.0f} s{why}"
+        raise RehearsalError(msg)
+
+    def _follow(self, execution: str) -> str:
+        client = self._client("codepipeline")
+        limit = time.monotonic() + RUN_LIMIT_SECONDS
+        answered: set[str] = set()
+        while time.monotonic() < limit:
+            found = client.get_pipeline_execution(pipelineName=self._name, pipelineExecutionId=execution)
+            status = str(found["pipelineExecution"]["status"])
+            if status not in {"InProgress", "Stopping", "Queued"}:
+                return status
+            self._answer_approvals(client, answered)
+            time.sleep(POLL_SECONDS)
+        msg = f"the pipeline {self._name} did not end within {RUN_LIMIT_SECONDS:.0f} s"
+        raise RehearsalError(msg)
+
+    def _answer_approvals(self, client: Any, answered: set[str]) -> None:
+        state = client.get_pipeline_state(name=self._name)
+        for stage in state["stageStates"]:
+            for action in stage.get("actionStates", []):
+                latest = action.get("latestExecution", {})
+                token = latest.get("token")
+                if latest.get("status") != "InProgress" or not token or token in answered:
+                    continue
+                answered.add(token)
+                approved = self._approver(f"{stage['stageName']}/{action['actionName']}")
+                client.put_approval_result(
+                    pipelineName=self._name,
+                    stageName=stage["stageName"],
+                    actionName=action["actionName"],
+                    result={
+                        "status": "Approved" if approved else "Rejected",
+                        "summary": "approved in the rehearsal" if approved else "rejected in the rehearsal",
+                    },
+                    token=token,
+                )
+
+    def _actions(self, execution: str) -> list[dict[str, Any]]:
+        pages = self._client("codepipeline").get_paginator("list_action_executions")
+        details: list[dict[str, Any]] = []
+        for page in pages.paginate(pipelineName=self._name, filter={"pipelineExecutionId": execution}):
+            details.extend(page["actionExecutionDetails"])
+        details.sort(key=lambda one: one["startTime"])
+        return [
+            {
+                "stage": one["stageName"],
+                "action": one["actionName"],
+                "status": one["status"],
+                "started": one["startTime"],
+                "seconds": (one.get("lastUpdateTime", one["startTime"]) - one["startTime"]).total_seconds(),
+                "cause": one.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "")
+                or one.get("output", {}).get("executionResult", {}).get("errorDetails", {}).get("message", ""),
+            }
+            for one in details
+        ]
+
+    def _documents(self, execution: str) -> dict[str, Any]:
+        """Every JSON document that the run wrote, by its path below the run's folder."""
+        client, prefix = self._client("s3"), f"{self.model.name}/runs/{execution}/"
+        found: dict[str, Any] = {}
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.artifact_bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                if entry["Key"].endswith(".json"):
+                    body = client.get_object(Bucket=self.artifact_bucket, Key=entry["Key"])["Body"].read()
+                    found[entry["Key"].removeprefix(prefix)] = json.loads(body)
+        return found

@@ -1,0 +1,127 @@
+"""Reads synthesized templates: statements, trust policies, state machines, with intrinsics made readable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of a synthesized stack."""
+
+    stack: str
+    logical_id: str
+    body: dict[str, Any]
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        return self.body.get("Properties", {})
+
+    @property
+    def path(self) -> str:
+        """Construct path, else stack and logical id."""
+        return self.body.get("Metadata", {}).get("aws:cdk:path", f"{self.stack}/{self.logical_id}")
+
+
+def resources(templates: dict[str, Template], *types: str) -> list[Resource]:
+    """Return every resource of `types` (all resources without any)."""
+    return [
+        Resource(stack, logical_id, body)
+        for stack, template in templates.items()
+        for logical_id, body in template["Resources"].items()
+        if not types or body["Type"] in types
+    ]
+
+
+def plain(value: Any) -> Any:
+    """Return `value` with Fn::Join joined and every other intrinsic as a readable placeholder."""
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        (function, argument), *_ = value.items()
+        if function == "Fn::Join":
+            return argument[0].join(str(plain(one)) for one in argument[1])
+        if function == "Ref":
+            return f"<{argument}>"
+        if function == "Fn::GetAtt":
+            return f"<{'.'.join(argument) if isinstance(argument, list) else argument}>"
+        if function.startswith("Fn::"):
+            return f"<{function[4:]}:{plain(argument)}>".replace('"', "'")
+    return {key: plain(one) for key, one in value.items()}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return `value` as a list, as IAM reads it."""
+    return value if isinstance(value, list) else [value]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of an identity policy, a resource policy or a trust policy."""
+
+    resource: Resource
+    kind: str
+    body: dict[str, Any]
+
+    @property
+    def actions(self) -> list[str]:
+        return [str(one) for one in as_list(self.body.get("Action", []))]
+
+    @property
+    def targets(self) -> list[str]:
+        return [str(one) for one in as_list(self.body.get("Resource", []))]
+
+    @property
+    def conditions(self) -> dict[str, dict[str, Any]]:
+        return self.body.get("Condition", {})
+
+    def condition_keys(self) -> set[str]:
+        return {key.lower() for operator in self.conditions.values() for key in operator}
+
+    def services(self) -> list[str]:
+        principal = self.body.get("Principal", {})
+        return [] if principal == "*" else [str(one) for one in as_list(principal.get("Service", []))]
+
+
+def statements(templates: dict[str, Template]) -> Iterator[Statement]:
+    """Yield every statement of every policy document in every template."""
+    for resource in resources(templates):
+        kind = resource.body["Type"]
+        for name, document in _documents(resource.properties):
+            for body in as_list(document["Statement"]):
+                identity = kind in {"AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"} or name == "Policies"
+                where = "trust" if name == "AssumeRolePolicyDocument" else "identity" if identity else "resource"
+                yield Statement(resource, where, plain(body))
+
+
+def _documents(value: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(value, dict):
+        if "Statement" in value:
+            yield name, value
+            return
+        for key, one in value.items():
+            yield from _documents(one, key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _documents(one, name)
+
+
+def state_machines(templates: dict[str, Template]) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    """Yield every state machine with its definition."""
+    for resource in resources(templates, "AWS::StepFunctions::StateMachine"):
+        yield resource, json.loads(plain(resource.properties["DefinitionString"]))
+
+
+def tasks(templates: dict[str, Template]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every Task state with a readable name."""
+    for resource, definition in state_machines(templates):
+        for name, state in definition["States"].items():
+            if state["Type"] == "Task":
+                yield f"{resource.path}:{name}", state

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from tests.compliance.reading import Resource, Template, plain, resources
+
+STATEFUL = (
+    "AWS::S3::Bucket",
+    "AWS::KMS::Key",
+    "AWS::DynamoDB::Table",
+    "AWS::SQS::Queue",
+    "AWS::Logs::LogGroup",
+    "AWS::SageMaker::ModelPackageGroup",
+    "AWS::SageMaker::Endpoint",
+)
+
+
+def test_every_stateful_resource_is_kept_when_its_stack_goes(templates: dict[str, Template]) -> None:
+    found = resources(templates, *STATEFUL)
+    assert {one.body["Type"] for one in found} == set(STATEFUL)
+    for one in found:
+        assert one.body.get("DeletionPolicy") == "Retain", one.path
+        assert one.body.get("UpdateReplacePolicy") == "Retain", one.path
+
+
+def test_every_bucket_is_encrypted_versioned_private_and_logged(templates: dict[str, Template]) -> None:
+    for bucket in resources(templates, "AWS::S3::Bucket"):
+        properties = bucket.properties
+        rule = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]
+        is_log_bucket = "AccessLogs" in bucket.path
+        assert rule["SSEAlgorithm"] == ("AES256" if is_log_bucket else "aws:kms"), bucket.path
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}, bucket.path
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}, bucket.path
+        assert is_log_bucket or "LoggingConfiguration" in properties, bucket.path
+
+
+def test_every_bucket_refuses_plain_http(templates: dict[str, Template]) -> None:
+    protected = {
+        plain(policy.properties["Bucket"])
+        for policy in resources(templates, "AWS::S3::BucketPolicy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert protected == {f"<{bucket.logical_id}>" for bucket in resources(templates, "AWS::S3::Bucket")}
+
+
+def test_what_is_stored_is_encrypted_with_the_key_of_the_product(templates: dict[str, Template]) -> None:
+    def key_of(one: Resource) -> object:
+        return {
+            "AWS::Logs::LogGroup": one.properties.get("KmsKeyId"),
+            "AWS::SQS::Queue": one.properties.get("KmsMasterKeyId"),
+            "AWS::SNS::Topic": one.properties.get("KmsMasterKeyId"),
+            "AWS::DynamoDB::Table": one.properties.get("SSESpecification", {}).get("KMSMasterKeyId"),
+            "AWS::SageMaker::EndpointConfig": one.properties.get("KmsKeyId"),
+            "AWS::Lambda::Function": one.properties.get("KmsKeyArn"),
+            "AWS::CodeBuild::Project": one.properties.get("EncryptionKey"),
+            "AWS::CodePipeline::Pipeline": one.properties.get("ArtifactStore", {}).get("EncryptionKey"),
+        }.get(one.body["Type"], "not stored")
+
+    assert [one.path for one in resources(templates) if key_of(one) is None] == []
+
+
+def test_the_key_rotates(templates: dict[str, Template]) -> None:
+    keys = resources(templates, "AWS::KMS::Key")
+    assert len(keys) == 1
+    assert all(key.properties["EnableKeyRotation"] for key in keys)
+
+
+def test_every_event_target_has_a_dead_letter_queue(templates: dict[str, Template]) -> None:
+    rules = resources(templates, "AWS::Events::Rule")
+    assert rules
+    for rule in rules:
+        for target in rule.properties["Targets"]:
+            assert target["DeadLetterConfig"]["Arn"], rule.path
+            assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, rule.path
+
+
+def test_every_asynchronous_function_has_a_dead_letter_queue(templates: dict[str, Template]) -> None:
+    """CodePipeline and EventBridge invoke asynchronously; Step Functions waits for the answer."""
+    pipelines = resources(templates, "AWS::CodePipeline::Pipeline")
+    rules = resources(templates, "AWS::Events::Rule")
+    invoked = {str(plain([one.properties for one in (*pipelines, *rules)]))}
+    asynchronous = [
+        function
+        for function in resources(templates, "AWS::Lambda::Function")
+        if any(f"<{function.logical_id}" in text for text in invoked)
+    ]
+    assert len(asynchronous) == 4
+    for function in asynchronous:
+        assert function.properties["DeadLetterConfig"]["TargetArn"], function.path
+
+
+def test_every_dead_letter_queue_has_an_alarm(templates: dict[str, Template]) -> None:
+    watched = {
+        plain(dimension["Value"])
+        for alarm in resources(templates, "AWS::CloudWatch::Alarm")
+        if alarm.properties.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        for dimension in alarm.properties["Dimensions"]
+    }
+    queues = resources(templates, "AWS::SQS::Queue")
+    assert queues
+    assert watched == {f"<{queue.logical_id}.QueueName>" for queue in queues}
+
+
+def test_every_alarm_tells_somebody(templates: dict[str, Template]) -> None:
+    for alarm in resources(templates, "AWS::CloudWatch::Alarm"):
+        assert alarm.properties["AlarmActions"], alarm.path
+        assert alarm.properties["TreatMissingData"], alarm.path
+
+
+def test_every_endpoint_rolls_back_on_every_one_of_its_alarms(templates: dict[str, Template]) -> None:
+    endpoints = resources(templates, "AWS::SageMaker::Endpoint")
+    assert len(endpoints) == 3
+    for endpoint in endpoints:
+        deployment = endpoint.properties["DeploymentConfig"]
+        alarms = {plain(one["AlarmName"]) for one in deployment["AutoRollbackConfiguration"]["Alarms"]}
+        own = {
+            f"<{alarm.logical_id}>"
+            for alarm in resources(templates, "AWS::CloudWatch::Alarm")
+            if alarm.stack == endpoint.stack
+        }
+        assert alarms == own, endpoint.path
+        assert len(alarms) >= 3, endpoint.path
+
+
+def test_models_and_configurations_are_named_by_what_they_hold(templates: dict[str, Template]) -> None:
+    for one in resources(templates, "AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig"):
+        name = plain(one.properties.get("ModelName") or one.properties["EndpointConfigName"])
+        assert "ModelPackageArn" in name, one.path
+
+
+def test_containers_have_no_network(templates: dict[str, Template]) -> None:
+    models = resources(templates, "AWS::SageMaker::Model")
+    assert models
+    assert all(model.properties["EnableNetworkIsolation"] for model in models)
+
+
+def test_a_serving_stack_needs_no_model_to_be_deployed(templates: dict[str, Template]) -> None:
+    for name in ("mlops-churn-dev", "mlops-churn-staging", "mlops-churn-prod"):
+        template = templates[name]
+        assert all(parameter["Default"] == "" for parameter in template["Parameters"].values()), name
+        unconditional = {one["Type"] for one in template["Resources"].values() if "Condition" not in one}
+        assert unconditional == {"AWS::CloudWatch::Alarm"}, name
+
+
+def test_every_pipeline_runs_one_execution_after_another(templates: dict[str, Template]) -> None:
+    pipelines = resources(templates, "AWS::CodePipeline::Pipeline")
+    assert pipelines
+    for pipeline in pipelines:
+        assert pipeline.properties["PipelineType"] == "V2"
+        assert pipeline.properties["ExecutionMode"] == "QUEUED"
