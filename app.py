@@ -35,7 +35,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
             project=project,
             model=model,
             environment=tools,
-            shared=foundation.shared,
+            foundation=foundation,
             serving_stacks=serving_stacks,
             **options,
         )
@@ -45,7 +45,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
                 stack_name,
                 model=model,
                 environment=getattr(settings.environments, target),
-                shared=foundation.shared,
+                foundation=foundation,
                 execution_role=stack.pipeline.execution_roles[target],
                 # Nothing to upload: the pipeline needs no bootstrap resources to deploy it.
                 synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),

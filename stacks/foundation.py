@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs import SharedResources
@@ -26,4 +29,25 @@ class FoundationStack(Stack):
         data = EncryptedBucket(self, "Data", key=key, log_bucket=logs, removal_policy=retain)
         artifacts = EncryptedBucket(self, "Artifacts", key=key, log_bucket=logs, removal_policy=retain)
         notifications = Notifications(self, "Notifications", key=key, emails=environment.notify)
-        self.shared = SharedResources(key=key, data=data, artifacts=artifacts, topic=notifications.topic)
+        self._shared = SharedResources(key=key, data=data, artifacts=artifacts, topic=notifications.topic)
+        CfnOutput(self, "DataBucket", value=data.bucket_name)
+        CfnOutput(self, "ArtifactBucket", value=artifacts.bucket_name)
+
+    def shared_with(self, stack: Stack) -> SharedResources:
+        """Return the shared resources as `stack` sees them: by the values that this stack exports."""
+        shared = self._shared
+        stack.add_stack_dependency(self)
+        return SharedResources(
+            key=kms.Key.from_key_arn(stack, "Key", self.export_value(shared.key.key_arn)),
+            data=self._bucket(stack, "Data", shared.data),
+            artifacts=self._bucket(stack, "Artifacts", shared.artifacts),
+            topic=sns.Topic.from_topic_arn(stack, "Topic", self.export_value(shared.topic.topic_arn)),
+        )
+
+    def _bucket(self, stack: Stack, construct_id: str, bucket: s3.IBucket) -> s3.IBucket:
+        return s3.Bucket.from_bucket_attributes(
+            stack,
+            construct_id,
+            bucket_arn=self.export_value(bucket.bucket_arn),
+            bucket_name=self.export_value(bucket.bucket_name),
+        )

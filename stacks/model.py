@@ -8,8 +8,10 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from mlops_constructs import BuiltInAlgorithmPipeline, SharedResources
+from mlops_constructs import BuiltInAlgorithmPipeline
 from mlops_constructs.settings import Environment, ModelSettings
+
+from stacks.foundation import FoundationStack
 
 PROCESSING_CODE = Path(__file__).resolve().parents[1] / "containers" / "processing"
 
@@ -25,7 +27,7 @@ class ModelStack(Stack):
         project: str,
         model: ModelSettings,
         environment: Environment,
-        shared: SharedResources,
+        foundation: FoundationStack,
         serving_stacks: dict[str, str],
         **options: Any,
     ) -> None:
@@ -37,10 +39,8 @@ class ModelStack(Stack):
             project=project,
             model=model,
             environment=environment,
-            shared=shared,
+            shared=foundation.shared_with(self),
             serving_stacks=serving_stacks,
             processing_code=PROCESSING_CODE,
         )
         CfnOutput(self, "PipelineName", value=self.pipeline.pipeline.pipeline.ref)
-        CfnOutput(self, "DataUri", value=f"s3://{shared.data.bucket_name}/{model.data.key}")
-        CfnOutput(self, "ArtifactBucket", value=shared.artifacts.bucket_name)

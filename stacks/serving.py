@@ -7,8 +7,10 @@ from typing import Any
 from aws_cdk import CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
 from constructs import Construct
 
-from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole, SharedResources
+from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole
 from mlops_constructs.settings import Environment, ModelSettings
+
+from stacks.foundation import FoundationStack
 
 
 class ServingStack(Stack):
@@ -21,12 +23,13 @@ class ServingStack(Stack):
         *,
         model: ModelSettings,
         environment: Environment,
-        shared: SharedResources,
+        foundation: FoundationStack,
         execution_role: ServiceRole,
         **options: Any,
     ) -> None:
         """Make the endpoint, which has the name of the stack."""
         super().__init__(scope, construct_id, **options)
+        shared = foundation.shared_with(self)
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
@@ -47,11 +50,11 @@ class ServingStack(Stack):
 
     def _version(self) -> ModelVersion:
         package, data, image = (
-            CfnParameter(self, name, type="String", default="", description=text)
-            for name, text in (
-                ("ModelPackageArn", "Model package to serve; the pipeline passes it"),
-                ("ModelDataUrl", "S3 URI of its model.tar.gz"),
-                ("ImageUri", "Image that serves it"),
+            CfnParameter(self, name, type="String", default=default, description=text)
+            for name, default, text in (
+                ("ModelPackageArn", "", "Model package to serve; the pipeline passes it; empty: no endpoint"),
+                ("ModelDataUrl", "s3://none", "S3 URI of its model.tar.gz"),
+                ("ImageUri", "none", "Image that serves it"),
             )
         )
         self._has_model = CfnCondition(

@@ -65,9 +65,13 @@ class BuildProject(Construct):
         self._log_group = logs.LogGroup(
             self, "Logs", encryption_key=key, retention=logs.RetentionDays.ONE_YEAR, removal_policy=removal_policy
         )
-        self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self._log_group.log_group_arn)
+        self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=self._log_group.log_group_arn, because="its streams")
         self.role.allow(
-            "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", on=artifacts.arn_for_objects(f"{artifacts_prefix}/*")
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:PutObject",
+            on=artifacts.arn_for_objects(f"{artifacts_prefix}/*"),
+            because="the artifacts of this one pipeline, which CodePipeline names",
         )
         self.role.allow_use_of_key(key, write=True, via="s3")
         self.project = codebuild.CfnProject(

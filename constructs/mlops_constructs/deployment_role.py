@@ -10,6 +10,8 @@ from constructs import Construct
 
 from mlops_constructs.roles import ServiceRole
 
+VERSIONS = "the versions of these endpoints; a version is named when it is deployed"
+
 
 class DeploymentRole(ServiceRole):
     """May make and change the models, configurations, endpoints and alarms of given endpoints.
@@ -63,10 +65,11 @@ class DeploymentRole(ServiceRole):
                 "sagemaker:DeleteTags",
                 "sagemaker:ListTags",
                 on=self._arns(resource, names),
+                because=VERSIONS,
             )
         self.allow("sagemaker:UpdateEndpoint", on=self._arns("endpoint", self._endpoints))
         # Both calls are authorized on the configuration too (Service Authorization Reference, Amazon SageMaker AI).
-        self.allow("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", on=self._arns("endpoint-config", versions))
+        self.allow("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", on=self._arns("endpoint-config", versions), because=VERSIONS)
 
     def _allow_alarms(self) -> None:
         self.allow(
@@ -85,4 +88,5 @@ class DeploymentRole(ServiceRole):
                 )
                 for name in self._endpoints
             ],
+            because="the alarms of these endpoints, which carry their names",
         )

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from mlops_constructs.roles import ServiceRole
 
+RUNS = "the files of the runs of this one model; a run is named when it starts"
 ECR_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
@@ -24,8 +25,11 @@ class SageMakerRole(ServiceRole):
         """Make the role; `log_groups` are the fixed names that SageMaker writes to."""
         super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description)
         self.allow(*ECR_PULL, on=self._repository_arn(image_uri))
-        # ECR has no resource-level permission for its token (Service Authorization Reference, Amazon ECR).
-        self.allow("ecr:GetAuthorizationToken", on="*")
+        self.allow(
+            "ecr:GetAuthorizationToken",
+            on="*",
+            because="ECR has no resource-level permission for its token (Service Authorization Reference, Amazon ECR)",
+        )
         stack = Stack.of(self)
         groups = [
             stack.format_arn(
@@ -33,19 +37,20 @@ class SageMakerRole(ServiceRole):
             )
             for name in log_groups
         ]
-        self.allow("logs:CreateLogGroup", "logs:DescribeLogStreams", on=[f"{group}:*" for group in groups])
-        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=[f"{group}:log-stream:*" for group in groups])
-        # CloudWatch has no resource-level permission for metrics; the namespace is its condition.
+        own = "SageMaker names the streams of a job or endpoint itself"
+        self.allow("logs:CreateLogGroup", "logs:DescribeLogStreams", on=[f"{group}:*" for group in groups], because=own)
+        self.allow(
+            "logs:CreateLogStream", "logs:PutLogEvents", on=[f"{group}:log-stream:*" for group in groups], because=own
+        )
         self.allow(
             "cloudwatch:PutMetricData",
             on="*",
             when={"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "AWS/SageMaker"]}},
+            because="CloudWatch has no resource-level permission for metrics; the namespace is the condition",
         )
 
     def allow_network(self) -> None:
         """Allow the network interfaces that SageMaker makes in a customer's VPC."""
-        # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html: these have no resource-level permission
-        # at the time SageMaker calls them.
         self.allow(
             "ec2:CreateNetworkInterface",
             "ec2:CreateNetworkInterfacePermission",
@@ -57,6 +62,7 @@ class SageMakerRole(ServiceRole):
             "ec2:DescribeSubnets",
             "ec2:DescribeVpcs",
             on="*",
+            because="the interfaces do not exist when the permission is needed (SageMaker Developer Guide, roles)",
         )
 
     def _repository_arn(self, image_uri: str) -> str:
@@ -89,7 +95,7 @@ class JobExecutionRole(SageMakerRole):
             image_uri=image_uri,
             log_groups=["/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"],
         )
-        self.allow("s3:GetObject", "s3:PutObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*"))
+        self.allow("s3:GetObject", "s3:PutObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*"), because=RUNS)
         self.allow(
             "s3:ListBucket", on=artifacts.bucket_arn, when={"StringLike": {"s3:prefix": [f"{runs_prefix}/*"]}}
         )
@@ -126,7 +132,7 @@ class EndpointExecutionRole(SageMakerRole):
             image_uri=image_uri,
             log_groups=[f"/aws/sagemaker/Endpoints/{endpoint_name}"],
         )
-        self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"))
+        self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"), because=RUNS)
         self.allow_use_of_key(key, write=False, via="s3")
         if in_vpc:
             self.allow_network()

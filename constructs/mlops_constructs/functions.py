@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mlops_constructs.acknowledgements import acknowledge
 from mlops_constructs.messaging import DeadLetterQueue
 from mlops_constructs.roles import ServiceRole
 
@@ -100,6 +101,7 @@ class WorkflowFunction(Construct):
             max_event_age=Duration.hours(1) if dead_letters else None,
         )
         self._grant_runtime(key, dead_letters)
+        self._acknowledge(asynchronous=dead_letters is not None)
         self.role.required_by(self.function)
 
     @property
@@ -116,6 +118,30 @@ class WorkflowFunction(Construct):
             source_account=Stack.of(self).account,
         )
 
+    def _acknowledge(self, *, asynchronous: bool) -> None:
+        runtime = "the pinned Powertools layer is the one for Python 3.13, which Lambda supports until June 2029"
+        share = (
+            "it runs a few times for each pipeline execution, one after another; reserving would take concurrency from "
+            "the account's other functions"
+        )
+        network = "it calls AWS APIs with its role only and has no resource in a VPC to reach"
+        waits = "its caller, Step Functions, waits for the answer, tries again and catches: no event can be lost"
+        reasons = {
+            "AwsSolutions-L1": runtime,
+            "Serverless-LambdaLatestVersion": runtime,
+            "NIST.800.53.R5-LambdaConcurrency": share,
+            "CKV_AWS_115": share,
+            "NIST.800.53.R5-LambdaInsideVPC": network,
+            "CKV_AWS_117": network,
+        }
+        if asynchronous:
+            config = self.function.node.find_child("EventInvokeConfig")
+            destination = "the function has a dead-letter queue, which gets the same event"
+            acknowledge(config, {"Serverless-LambdaAsyncFailureDestination": destination})
+        else:
+            reasons |= dict.fromkeys(("NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ", "CKV_AWS_116"), waits)
+        acknowledge(self.function, reasons)
+
     def _powertools(self, stack: Stack) -> lambda_.ILayerVersion:
         # Account 017000801446 publishes the layer in every commercial region.
         arn = (
@@ -125,9 +151,13 @@ class WorkflowFunction(Construct):
         return lambda_.LayerVersion.from_layer_version_arn(self, "Powertools", arn)
 
     def _grant_runtime(self, key: kms.IKey, dead_letters: DeadLetterQueue | None) -> None:
-        self.role.allow("logs:CreateLogStream", "logs:PutLogEvents", on=f"{self.log_group.log_group_arn}")
-        # X-Ray has no resource-level permissions for writing segments (Service Authorization Reference, AWS X-Ray).
-        self.role.allow("xray:PutTraceSegments", "xray:PutTelemetryRecords", on="*")
+        self.role.allow(
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            on=self.log_group.log_group_arn,
+            because="the streams of its own log group, which Lambda names",
+        )
+        self.role.allow_tracing()
         # Lambda decrypts the environment with the function's role when a sandbox starts.
         self.role.allow_use_of_key(key, write=False, via="lambda")
         if dead_letters:

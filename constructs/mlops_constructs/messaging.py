@@ -15,6 +15,8 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from mlops_constructs.acknowledgements import acknowledge
+
 MAXIMUM_RETRIES = 8
 """Attempts of EventBridge to reach a target before the event goes to the dead-letter queue."""
 
@@ -62,6 +64,7 @@ class DeadLetterQueue(Construct):
             retention_period=Duration.days(14),
             removal_policy=removal_policy,
         )
+        acknowledge(self.queue, {"Serverless-SQSRedrivePolicy": "this is the dead-letter queue of the others"})
         self.queue.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sqs:SendMessage"],

@@ -254,7 +254,11 @@ class ModelPipeline(Construct):
         )
         role.allow("s3:GetBucketVersioning", on=self._data.bucket_arn)
         role.allow(
-            "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", on=artifacts.arn_for_objects(f"{artifacts_prefix}/*")
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:PutObject",
+            on=artifacts.arn_for_objects(f"{artifacts_prefix}/*"),
+            because="the artifacts of this one pipeline, which CodePipeline names",
         )
         role.allow_use_of_key(key, write=True, via="s3")
         role.allow("codebuild:StartBuild", "codebuild:BatchGetBuilds", on=self._build.project.attr_arn)
@@ -270,6 +274,7 @@ class ModelPipeline(Construct):
             "cloudformation:DescribeStacks",
             "cloudformation:ExecuteChangeSet",
             on=stacks,
+            because="the id that CloudFormation appends to the stack's name",
         )
         role.allow_pass(self._deployment_role)
         role.allow("sns:Publish", on=self._topic.topic_arn)
@@ -290,6 +295,7 @@ class ModelPipeline(Construct):
                 )
                 for machine in machines
             ],
+            because="the executions of this pipeline's two workflows",
         )
         self.role.allow(
             "lambda:InvokeFunction",

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
+
+from mlops_constructs.acknowledgements import acknowledge, flat
 
 Conditions = Mapping[str, Mapping[str, Any]]
 
@@ -42,11 +44,20 @@ class ServiceRole(Construct):
         """ARN of the role."""
         return self.role.role_arn
 
-    def allow(self, *actions: str, on: str | Sequence[str], when: Conditions | None = None) -> None:
+    def allow(
+        self,
+        *actions: str,
+        on: str | Sequence[str],
+        when: Conditions | None = None,
+        because: str | None = None,
+    ) -> None:
         """Allow `actions` on the resources `on`, under the conditions `when`.
 
+        A resource with a wildcard needs a reason, `because`, which is recorded in the report of cdk-nag.
+
         Raises:
-            ValueError: an action has a wildcard, or is `iam:PassRole`, which `allow_pass` grants.
+            ValueError: an action has a wildcard, a resource has one and no reason is given, or an action is
+                `iam:PassRole`, which `allow_pass` grants.
 
         """
         for action in actions:
@@ -57,7 +68,12 @@ class ServiceRole(Construct):
                 msg = f"{self.node.path} asks for iam:PassRole without a service; use allow_pass(role)"
                 raise ValueError(msg)
         resources = [on] if isinstance(on, str) else list(on)
-        self._add(iam.PolicyStatement(actions=list(actions), resources=resources, conditions=dict(when or {})))
+        wild = sorted({name for name in (flat(Stack.of(self).resolve(one)) for one in resources) if "*" in name})
+        if wild and not because:
+            msg = f"{self.node.path} allows {', '.join(actions)} on '{wild[0]}' without a reason; say why with because="
+            raise ValueError(msg)
+        policy = self._add(iam.PolicyStatement(actions=list(actions), resources=resources, conditions=dict(when or {})))
+        acknowledge(policy, {f"AwsSolutions-IAM5[Resource::{name}]": because or "" for name in wild})
 
     def allow_pass(self, role: ServiceRole) -> None:
         """Allow to hand `role` to the one service that may assume it."""
@@ -75,21 +91,20 @@ class ServiceRole(Construct):
         host = f"{via}.{Stack.of(self).region}.amazonaws.com"
         self.allow(*actions, on=key.key_arn, when={"StringEquals": {"kms:ViaService": host}})
 
-    def allow_logs(self, log_group: str) -> None:
-        """Allow to write to the log group called `log_group` and its streams."""
-        stack = Stack.of(self)
-        group = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name=log_group,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    def allow_tracing(self) -> None:
+        """Allow to send trace segments."""
+        self.allow(
+            "xray:PutTraceSegments",
+            "xray:PutTelemetryRecords",
+            on="*",
+            because="X-Ray has no resource-level permission for segments (Service Authorization Reference, X-Ray)",
         )
-        self.allow("logs:CreateLogStream", "logs:PutLogEvents", on=f"{group}:*")
 
-    def _add(self, statement: iam.PolicyStatement) -> None:
+    def _add(self, statement: iam.PolicyStatement) -> iam.ManagedPolicy:
         if self._policy is None:
             self._policy = iam.ManagedPolicy(self, "Policy", roles=[self.role])
         self._policy.add_statements(statement)
+        return self._policy
 
     def required_by(self, dependent: Construct) -> None:
         """Make `dependent` wait for the permissions, not only for the role."""

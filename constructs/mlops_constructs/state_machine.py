@@ -69,8 +69,6 @@ class LoggedStateMachine(Construct):
         return machine
 
     def _grant_logging(self) -> None:
-        # Log delivery and X-Ray have no resource-level permissions:
-        # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
         self.role.allow(
             "logs:CreateLogDelivery",
             "logs:GetLogDelivery",
@@ -81,11 +79,12 @@ class LoggedStateMachine(Construct):
             "logs:DescribeResourcePolicies",
             "logs:DescribeLogGroups",
             on="*",
+            because="log delivery has no resource-level permission (Step Functions Developer Guide, cw-logs)",
         )
+        self.role.allow_tracing()
         self.role.allow(
-            "xray:PutTraceSegments",
-            "xray:PutTelemetryRecords",
             "xray:GetSamplingRules",
             "xray:GetSamplingTargets",
             on="*",
+            because="X-Ray has no resource-level permission for sampling (Service Authorization Reference, X-Ray)",
         )

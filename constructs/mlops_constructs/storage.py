@@ -7,6 +7,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from mlops_constructs.acknowledgements import acknowledge
+
+_NOT_REPLICATED = (
+    "a second region is the decision of the account's owner; versions are kept, and every model can be trained again "
+    "from the data version that its lineage names"
+)
+
 
 class AccessLogBucket(s3.Bucket):
     """Where S3 writes the access logs of the other buckets.
@@ -33,6 +40,15 @@ class AccessLogBucket(s3.Bucket):
                     abort_incomplete_multipart_upload_after=Duration.days(7),
                 )
             ],
+        )
+        acknowledge(
+            self,
+            {
+                "NIST.800.53.R5-S3BucketReplicationEnabled": _NOT_REPLICATED,
+                "NIST.800.53.R5-S3DefaultEncryptionKMS": "S3 log delivery does not write to a bucket whose default key "
+                "is customer-managed; the logs are encrypted with S3's own key",
+                "CKV_AWS_18": "this is the bucket that the access logs of the others go to",
+            },
         )
 
 
@@ -69,6 +85,7 @@ class EncryptedBucket(s3.Bucket):
                 )
             ],
         )
+        acknowledge(self, {"NIST.800.53.R5-S3BucketReplicationEnabled": _NOT_REPLICATED})
         # The property itself rather than `event_bridge_enabled`, which adds a custom resource with a broad role.
         resource = self.node.default_child
         if isinstance(resource, s3.CfnBucket):

@@ -16,7 +16,7 @@ from constructs import Construct
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
-from mlops_constructs.execution_roles import JobExecutionRole
+from mlops_constructs.execution_roles import RUNS, JobExecutionRole
 from mlops_constructs.jobs import JobKind, JobState, processing_request
 from mlops_constructs.names import job_name_prefix
 from mlops_constructs.network import vpc_config
@@ -320,7 +320,13 @@ class TrainingWorkflow(Construct):
         stack, role, name = Stack.of(self), self._machine.role, f"{self._project}-{self._model.name}"
         for kind, api in (("processing-job", "Processing"), ("training-job", "Training")):
             jobs = stack.format_arn(service="sagemaker", resource=kind, resource_name=f"{name}-*")
-            role.allow(f"sagemaker:Create{api}Job", f"sagemaker:Describe{api}Job", f"sagemaker:Stop{api}Job", on=jobs)
+            role.allow(
+                f"sagemaker:Create{api}Job",
+                f"sagemaker:Describe{api}Job",
+                f"sagemaker:Stop{api}Job",
+                on=jobs,
+                because="the jobs of this one model, which are named by the execution that starts them",
+            )
             # Step Functions learns of the end of a job through a rule of its own:
             # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
             rule = stack.format_arn(
@@ -329,7 +335,8 @@ class TrainingWorkflow(Construct):
             role.allow("events:PutTargets", "events:PutRule", "events:DescribeRule", on=rule)
         role.allow_pass(self.execution_role)
         role.allow("s3:GetObjectVersion", on=self._data.arn_for_objects(self._model.data.key))
-        role.allow("s3:PutObject", on=self._artifacts.arn_for_objects(f"{self._model.name}/runs/*/raw/data.csv"))
+        raw = self._artifacts.arn_for_objects(f"{self._model.name}/runs/*/raw/data.csv")
+        role.allow("s3:PutObject", on=raw, because=RUNS)
         role.allow_use_of_key(self._key, write=True, via="s3")
         # SageMaker takes a grant on the key of a job's volume in the name of whoever starts the job.
         role.allow(

@@ -11,8 +11,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from mlops_constructs.acknowledgements import acknowledge
+from mlops_constructs.deployment_role import VERSIONS
+from mlops_constructs.execution_roles import RUNS
 from mlops_constructs.functions import WorkflowFunction
 from mlops_constructs.messaging import DeadLetterQueue
+
+PACKAGES = "the versions of this one model group"
 
 
 class WorkflowFunctions(Construct):
@@ -63,7 +68,7 @@ class WorkflowFunctions(Construct):
         self._describe_serving(function, self._endpoints[-1:])
         stack = Stack.of(self)
         models = stack.format_arn(service="sagemaker", resource="model", resource_name=f"{self._endpoints[-1]}-*")
-        function.role.allow("sagemaker:ListTags", on=models)
+        function.role.allow("sagemaker:ListTags", on=models, because=VERSIONS)
         return function
 
     def _define_register_model(self, group_name: str) -> WorkflowFunction:
@@ -74,9 +79,9 @@ class WorkflowFunctions(Construct):
         group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group_name)
         package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")
         function.role.allow(
-            "sagemaker:CreateModelPackage", "sagemaker:ListModelPackages", on=[group, package]
+            "sagemaker:CreateModelPackage", "sagemaker:ListModelPackages", on=[group, package], because=PACKAGES
         )
-        function.role.allow("sagemaker:DescribeModelPackage", on=package)
+        function.role.allow("sagemaker:DescribeModelPackage", on=package, because=PACKAGES)
         self._read(function, "evaluation/evaluation.json", "model/*/output/model.tar.gz")
         self._write(function, "registration.json")
         return function
@@ -97,19 +102,25 @@ class WorkflowFunctions(Construct):
     def _describe_serving(self, function: WorkflowFunction, endpoints: list[str]) -> None:
         function.role.allow("sagemaker:DescribeEndpoint", on=[self._arn("endpoint", name) for name in endpoints])
         function.role.allow(
-            "sagemaker:DescribeEndpointConfig", on=[self._arn("endpoint-config", f"{name}-*") for name in endpoints]
+            "sagemaker:DescribeEndpointConfig",
+            on=[self._arn("endpoint-config", f"{name}-*") for name in endpoints],
+            because=VERSIONS,
         )
-        function.role.allow("sagemaker:DescribeModel", on=[self._arn("model", f"{name}-*") for name in endpoints])
+        function.role.allow(
+            "sagemaker:DescribeModel", on=[self._arn("model", f"{name}-*") for name in endpoints], because=VERSIONS
+        )
 
     def _arn(self, kind: str, name: str) -> str:
         return Stack.of(self).format_arn(service="sagemaker", resource=kind, resource_name=name)
 
     def _read(self, function: WorkflowFunction, *files: str) -> None:
-        function.role.allow("s3:GetObject", on=[self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files])
+        objects = [self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files]
+        function.role.allow("s3:GetObject", on=objects, because=RUNS)
         function.role.allow_use_of_key(self._key, write=True, via="s3")
 
     def _write(self, function: WorkflowFunction, *files: str) -> None:
-        function.role.allow("s3:PutObject", on=[self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files])
+        objects = [self._artifacts.arn_for_objects(f"{self._runs}/{file}") for file in files]
+        function.role.allow("s3:PutObject", on=objects, because=RUNS)
 
 
 class PipelineFunctions(Construct):
@@ -159,7 +170,7 @@ class PipelineFunctions(Construct):
 
     def _starts_table(self) -> dynamodb.Table:
         """Which event has started which execution: S3 and EventBridge deliver at least once."""
-        return dynamodb.Table(
+        table = dynamodb.Table(
             self,
             "Starts",
             partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
@@ -173,6 +184,9 @@ class PipelineFunctions(Construct):
             deletion_protection=self._removal_policy is RemovalPolicy.RETAIN,
             removal_policy=self._removal_policy,
         )
+        backup = "it only remembers for an hour which upload has started what; point-in-time recovery is on"
+        acknowledge(table, {"NIST.800.53.R5-DynamoDBInBackupPlan": backup})
+        return table
 
     def _define_start_pipeline(
         self, pipeline_name: str, sources: list[dict[str, str]], data: s3.IBucket
@@ -211,7 +225,7 @@ class PipelineFunctions(Construct):
             resource_name=f"{machine_name}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        function.role.allow("states:DescribeExecution", on=executions)
+        function.role.allow("states:DescribeExecution", on=executions, because="the executions of this one workflow")
         self._answers_pipeline(function)
         return function
 
@@ -223,7 +237,7 @@ class PipelineFunctions(Construct):
             Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
             for name in stack_names
         ]
-        function.role.allow("cloudformation:DescribeChangeSet", on=stacks)
+        function.role.allow("cloudformation:DescribeChangeSet", on=stacks, because="the id that CloudFormation appends")
         self._answers_pipeline(function)
         return function
 
@@ -234,14 +248,20 @@ class PipelineFunctions(Construct):
         stack = Stack.of(self)
         group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group_name)
         package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")
-        function.role.allow("sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage", on=package)
-        function.role.allow("sagemaker:ListModelPackages", on=[group, package])
+        function.role.allow(
+            "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage", on=package, because=PACKAGES
+        )
+        function.role.allow("sagemaker:ListModelPackages", on=[group, package], because=PACKAGES)
         function.role.allow("codepipeline:ListActionExecutions", "codepipeline:GetPipelineState", on=self._pipeline_arn)
-        function.role.allow("s3:PutObject", on=artifacts.arn_for_objects(f"{model}/runs/*/approval.json"))
+        function.role.allow("s3:PutObject", on=artifacts.arn_for_objects(f"{model}/runs/*/approval.json"), because=RUNS)
         function.role.allow_use_of_key(self._key, write=True, via="s3")
         self._answers_pipeline(function)
         return function
 
     def _answers_pipeline(self, function: WorkflowFunction) -> None:
-        # These two have no resource-level permission (Service Authorization Reference, AWS CodePipeline).
-        function.role.allow("codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult", on="*")
+        function.role.allow(
+            "codepipeline:PutJobSuccessResult",
+            "codepipeline:PutJobFailureResult",
+            on="*",
+            because="no resource-level permission (Service Authorization Reference, AWS CodePipeline)",
+        )

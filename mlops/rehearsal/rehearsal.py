@@ -133,13 +133,13 @@ class Rehearsal:
         return [f"{self.settings.environments.project}-foundation", self._name]
 
     def _stack_outputs(self) -> dict[str, str]:
-        described = self._client("cloudformation").describe_stacks(StackName=self._name)["Stacks"][0]
+        described = self._client("cloudformation").describe_stacks(StackName=self._stacks()[0])["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
     @property
     def data_bucket(self) -> str:
         """Name of the bucket that data and code are uploaded to."""
-        return self.outputs["DataUri"].removeprefix("s3://").split("/")[0]
+        return self.outputs["DataBucket"]
 
     @property
     def artifact_bucket(self) -> str:
