@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import aws_cdk as cdk
-from mlops_constructs.settings import SettingsError, load_settings
 
+from mlops_constructs.settings import SettingsError, load_settings
 from stacks.foundation import FoundationStack
 from stacks.model import ModelStack
 from stacks.serving import ServingStack
@@ -28,7 +28,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
     }
     foundation = FoundationStack(app, f"{project}-foundation", environment=tools, **options)
     for model in settings.models.values():
-        serving_stacks = {target: f"{project}-{model.name}-{target}" for target in model.deploy.environments}
+        serving_stacks = {target.value: f"{project}-{model.name}-{target}" for target in model.deploy.environments}
         stack = ModelStack(
             app,
             f"{project}-{model.name}",

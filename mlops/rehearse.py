@@ -7,23 +7,33 @@ import sys
 import time
 from pathlib import Path
 
-from mlops_constructs.settings import SettingsError
 from rich.console import Console
 
 from mlops.rehearsal.expectations import EXPECTED
 from mlops.rehearsal.faults import Fault
 from mlops.rehearsal.project import ROOT, SynthesisError
 from mlops.rehearsal.timeline import TIMELINE
+from mlops_constructs.settings import SettingsError
 
 AS_INTENDED, NOT_AS_INTENDED, WRONG_INPUT = 0, 1, 2
 
 
 def rehearse(
-    model: str, *, approve: bool, keep: bool, fault_name: str | None, report: Path | None, console: Console | None = None
+    model: str,
+    *,
+    approve: bool,
+    keep: bool,
+    fault_name: str | None,
+    report: Path | None,
+    console: Console | None = None,
 ) -> int:
     """Rehearse `model` and return the exit status."""
     console = console or Console()
-    problem = None if approve or sys.stdin.isatty() else "the pipeline asks for an approval and there is no terminal to ask at; add --approve"
+    problem = (
+        None
+        if approve or sys.stdin.isatty()
+        else "the pipeline asks for an approval and there is no terminal to ask at; add --approve"
+    )
     fault = None
     if fault_name is not None:
         if fault_name == "list":
@@ -44,8 +54,8 @@ def rehearse(
     from mlops.rehearsal import credentials  # noqa: PLC0415
 
     credentials.scrub_environment()
-    from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
     from mlops.rehearsal.assembly import AssemblyError  # noqa: PLC0415
+    from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
 
     try:
         return _rehearse(model, approve=approve, keep=keep, fault=fault, report=report, console=console)

@@ -10,7 +10,6 @@ from constructs import Construct
 
 from mlops_constructs import BuiltInAlgorithmPipeline
 from mlops_constructs.settings import Environment, ModelSettings
-
 from stacks.foundation import FoundationStack
 
 PROCESSING_CODE = Path(__file__).resolve().parents[1] / "containers" / "processing"

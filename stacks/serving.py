@@ -9,7 +9,6 @@ from constructs import Construct
 
 from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole
 from mlops_constructs.settings import Environment, ModelSettings
-
 from stacks.foundation import FoundationStack
 
 

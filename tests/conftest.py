@@ -12,6 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 Template = dict[str, Any]
 
+# No test can reach an account, whatever the shell of the person who runs it holds: done before anything is imported
+# that reads the environment. The emulated AWS sets its own variables when it starts.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+
 
 @pytest.fixture(scope="session")
 def assembly_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,14 +43,3 @@ def templates(assembly_dir: Path) -> dict[str, Template]:
         path.name.removesuffix(".template.json"): json.loads(path.read_text())
         for path in sorted(assembly_dir.glob("*.template.json"))
     }
-
-
-@pytest.fixture(autouse=True)
-def _no_real_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test can reach an account, whatever the shell of the person who runs it holds."""
-    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://localhost:"):
-        return
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Acknowledgment, CfnResource, Validations
-from constructs import Construct
+from constructs import IConstruct
 
 
-def acknowledge(construct: Construct, reasons: Mapping[str, str]) -> None:
+def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Acknowledge findings on `construct`; `reasons` are by the finding's id.
 
     Ids: `AwsSolutions-...`, `NIST.800.53.R5-...`, `Serverless-...` of cdk-nag, `CKV_...` of checkov.
@@ -39,7 +39,7 @@ def flat(value: Any) -> str:
     return flat(argument)
 
 
-def _resource(construct: Construct) -> CfnResource:
+def _resource(construct: IConstruct) -> CfnResource:
     resource = construct if isinstance(construct, CfnResource) else construct.node.default_child
     if not isinstance(resource, CfnResource):
         msg = f"{construct.node.path} is not one resource, so no finding can be acknowledged on it"
@@ -47,7 +47,7 @@ def _resource(construct: Construct) -> CfnResource:
     return resource
 
 
-def _add_metadata(construct: Construct, tool: str, key: str, entry: Mapping[str, str]) -> None:
+def _add_metadata(construct: IConstruct, tool: str, key: str, entry: Mapping[str, str]) -> None:
     resource = _resource(construct)
     known = resource.get_metadata(tool) or {}
     resource.add_metadata(tool, {**known, key: [*known.get(key, []), dict(entry)]})

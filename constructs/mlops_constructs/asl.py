@@ -52,7 +52,7 @@ def task(
     timeout_seconds: int,
     catch: Sequence[State],
     next_state: str | None,
-    result_path: str | None = None,
+    result_path: str,
     result_selector: Mapping[str, Any] | None = None,
 ) -> State:
     """Return a Task with a timeout, the retry policy and a catch.
@@ -63,7 +63,7 @@ def task(
         timeout_seconds: after which the state fails with States.Timeout.
         catch: catchers, see `catch_all`.
         next_state: None ends the machine.
-        result_path: where the result goes; None discards it.
+        result_path: where the result goes. Never discarded: a null does not survive the way into the template.
         result_selector: what is kept of the result; keep it small, a state holds at most 256 KiB.
 
     """

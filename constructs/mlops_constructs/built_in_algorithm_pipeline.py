@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -62,7 +62,7 @@ class BuiltInAlgorithmPipeline(Construct):
         self._stacks, self._name = serving_stacks, f"{project}-{model.name}"
         self._project = project
         self._removal_policy = RemovalPolicy(model.removal_policy.upper())
-        self._endpoints = {target: f"{self._name}-{target}" for target in model.deploy.environments}
+        self._endpoints = {target.value: f"{self._name}-{target}" for target in model.deploy.environments}
         self._image_uri = image_uri(model.algorithm.version, environment.region)
         self.registry = ModelRegistry(
             self,

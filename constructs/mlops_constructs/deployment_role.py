@@ -69,7 +69,12 @@ class DeploymentRole(ServiceRole):
             )
         self.allow("sagemaker:UpdateEndpoint", on=self._arns("endpoint", self._endpoints))
         # Both calls are authorized on the configuration too (Service Authorization Reference, Amazon SageMaker AI).
-        self.allow("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", on=self._arns("endpoint-config", versions), because=VERSIONS)
+        self.allow(
+            "sagemaker:CreateEndpoint",
+            "sagemaker:UpdateEndpoint",
+            on=self._arns("endpoint-config", versions),
+            because=VERSIONS,
+        )
 
     def _allow_alarms(self) -> None:
         self.allow(

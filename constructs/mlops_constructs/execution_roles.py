@@ -68,11 +68,13 @@ class SageMakerRole(ServiceRole):
     def _repository_arn(self, image_uri: str) -> str:
         host, _, repository = image_uri.partition("/")
         account, _, _, region, *_ = host.split(".")
-        return f"arn:{Stack.of(self).partition}:ecr:{region}:{account}:repository/{repository.split(':')[0].split('@')[0]}"
+        return (
+            f"arn:{Stack.of(self).partition}:ecr:{region}:{account}:repository/{repository.split(':')[0].split('@')[0]}"
+        )
 
 
 class JobExecutionRole(SageMakerRole):
-    """The role of a model's training and processing jobs: its own runs, the programs it runs, nothing of other models."""
+    """The role of a model's jobs: its own runs, the programs that it runs, nothing of other models."""
 
     def __init__(
         self,
@@ -96,9 +98,7 @@ class JobExecutionRole(SageMakerRole):
             log_groups=["/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"],
         )
         self.allow("s3:GetObject", "s3:PutObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*"), because=RUNS)
-        self.allow(
-            "s3:ListBucket", on=artifacts.bucket_arn, when={"StringLike": {"s3:prefix": [f"{runs_prefix}/*"]}}
-        )
+        self.allow("s3:ListBucket", on=artifacts.bucket_arn, when={"StringLike": {"s3:prefix": [f"{runs_prefix}/*"]}})
         for asset in assets:
             self.allow("s3:GetObject", on=asset.bucket.arn_for_objects(asset.s3_object_key))
             self.allow(

@@ -142,7 +142,7 @@ class ModelEndpoint(Construct):
                 self,
                 "ModelErrors",
                 alarm_name=f"{self._name}-model-errors",
-                alarm_description=f"The model of {self._name} fails: more than {limits.model_errors} times in 5 minutes",
+                alarm_description=f"The model of {self._name} failed over {limits.model_errors} times in 5 minutes",
                 namespace="AWS/SageMaker",
                 metric_name="InvocationModelErrors",
                 dimensions=self._dimensions(),
@@ -177,7 +177,7 @@ class ModelEndpoint(Construct):
         ]
 
     def _error_rate(self, construct_id: str, metric: str, percent: float) -> cloudwatch.CfnAlarm:
-        """Return an alarm on `metric` as a share of all invocations: one failing request of ten thousand is no reason."""
+        """Return an alarm on `metric` as a share of all requests: one that fails of ten thousand is no reason."""
         return cloudwatch.CfnAlarm(
             self,
             construct_id,

@@ -16,9 +16,9 @@ from mlops_constructs import pipeline_actions as actions
 from mlops_constructs.build_project import BuildProject
 from mlops_constructs.deployment_role import DeploymentRole
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
-from mlops_constructs.settings import CodeConnectionsSource, ModelSettings, S3Source
 from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
 from mlops_constructs.roles import ServiceRole
+from mlops_constructs.settings import CodeConnectionsSource, ModelSettings, S3Source
 from mlops_constructs.workflow_functions import PipelineFunctions
 
 CHANGE_SET = "pipeline"
@@ -152,9 +152,7 @@ class ModelPipeline(Construct):
                 parameters={"stackName": stack, "changeSetName": CHANGE_SET},
                 run_order=2,
             ),
-            actions.execute_change_set(
-                "Execute", stack=stack, change_set=CHANGE_SET, run_order=3, namespace=namespace
-            ),
+            actions.execute_change_set("Execute", stack=stack, change_set=CHANGE_SET, run_order=3, namespace=namespace),
             actions.run_state_machine(
                 "Verify",
                 arn=self._verification.ref,
@@ -249,9 +247,7 @@ class ModelPipeline(Construct):
                 "codestar-connections:UseConnection",
                 on=self._model.source.connection_arn,
             )
-        role.allow(
-            "s3:GetObject", "s3:GetObjectVersion", on=[self._data.arn_for_objects(source) for source in sources]
-        )
+        role.allow("s3:GetObject", "s3:GetObjectVersion", on=[self._data.arn_for_objects(source) for source in sources])
         role.allow("s3:GetBucketVersioning", on=self._data.bucket_arn)
         role.allow(
             "s3:GetObject",
@@ -283,7 +279,9 @@ class ModelPipeline(Construct):
     def _grant_invocations(self) -> None:
         stack = Stack.of(self)
         machines: list[Any] = [self._training, self._verification]
-        self.role.allow("states:StartExecution", "states:DescribeStateMachine", on=[machine.ref for machine in machines])
+        self.role.allow(
+            "states:StartExecution", "states:DescribeStateMachine", on=[machine.ref for machine in machines]
+        )
         self.role.allow(
             "states:DescribeExecution",
             on=[

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 SAGEMAKER_NAME_LIMIT = 63
-"""Longest name of a job, model, endpoint or endpoint configuration (botocore, sagemaker: `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`)."""
+"""Longest name of a job, model, endpoint or configuration; botocore has `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`."""
 
 _EXECUTION_DIGEST_LENGTH = 32  # States.Hash(..., 'MD5')
 _ATTEMPT_LENGTH = 2

@@ -84,7 +84,14 @@ def approve(name: str, *, topic_arn: str, message: str) -> Action:
 
 
 def create_change_set(
-    name: str, *, stack: str, change_set: str, template: str, role_arn: str, parameters: Mapping[str, str], artifact: str
+    name: str,
+    *,
+    stack: str,
+    change_set: str,
+    template: str,
+    role_arn: str,
+    parameters: Mapping[str, str],
+    artifact: str,
 ) -> Action:
     """Return an action that makes a change set and changes nothing."""
     return _action(

@@ -81,7 +81,7 @@ class ServiceRole(Construct):
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
                 resources=[role.arn],
-                conditions={"StringEquals": {"iam:PassedToService": role._service}},  # noqa: SLF001 - same class
+                conditions={"StringEquals": {"iam:PassedToService": role._service}},
             )
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -41,6 +42,14 @@ class AccessLogBucket(s3.Bucket):
                 )
             ],
         )
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject"],
+                principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+                resources=[self.arn_for_objects("*")],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
         acknowledge(
             self,
             {
@@ -75,8 +84,6 @@ class EncryptedBucket(s3.Bucket):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
             versioned=True,
-            server_access_logs_bucket=log_bucket,
-            server_access_logs_prefix=f"{construct_id.lower()}/",
             removal_policy=removal_policy,
             lifecycle_rules=[
                 s3.LifecycleRule(
@@ -86,9 +93,13 @@ class EncryptedBucket(s3.Bucket):
             ],
         )
         acknowledge(self, {"NIST.800.53.R5-S3BucketReplicationEnabled": _NOT_REPLICATED})
-        # The property itself rather than `event_bridge_enabled`, which adds a custom resource with a broad role.
+        # The properties themselves: `event_bridge_enabled` adds a custom resource with a broad role, and what
+        # `server_access_logs_bucket` does depends on a feature flag.
         resource = self.node.default_child
         if isinstance(resource, s3.CfnBucket):
+            resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
+                destination_bucket_name=log_bucket.bucket_name, log_file_prefix=f"{construct_id.lower()}/"
+            )
             resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
                 event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
             )

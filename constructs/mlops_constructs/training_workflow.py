@@ -32,8 +32,8 @@ INPUT_FOLDER = "/opt/ml/processing/input"
 class TrainingWorkflow(Construct):
     """A state machine from a data version to a registered model package, or to a failure with its cause.
 
-    Input: `{"run": ..., "data": {"bucket", "key", "version"}, "code": {"version"}}`. Everything that a run writes stands
-    below `<model>/runs/<run>/` in the artifact bucket; states hold pointers, never data.
+    Input: `{"run": ..., "data": {"bucket", "key", "version"}, "code": {"version"}}`. Everything that a run writes
+    stands below `<model>/runs/<run>/` in the artifact bucket; states hold pointers, never data.
     """
 
     def __init__(
@@ -144,7 +144,8 @@ class TrainingWorkflow(Construct):
             timeout_seconds=900,
             catch=asl.catch_all("ExplainFailure"),
             next_state="Prepare",
-            result_path=None,
+            result_path="$.snapshot",
+            result_selector={"VersionId.$": "$.VersionId"},
         )
 
     def _prepare(self) -> JobState:
@@ -153,7 +154,10 @@ class TrainingWorkflow(Construct):
             program="prepare",
             inputs={"raw": {"S3Uri.$": "States.Format('{}/raw', $.base)"}},
             outputs={
-                **{part: {"S3Uri.$": f"States.Format('{{}}/prepared/{part}', $.base)"} for part in ("train", "validation", "test")},
+                **{
+                    part: {"S3Uri.$": f"States.Format('{{}}/prepared/{part}', $.base)"}
+                    for part in ("train", "validation", "test")
+                },
                 "report": {"S3Uri.$": "States.Format('{}/data-report', $.base)"},
             },
             next_state="DataGate",
@@ -324,6 +328,8 @@ class TrainingWorkflow(Construct):
                 f"sagemaker:Create{api}Job",
                 f"sagemaker:Describe{api}Job",
                 f"sagemaker:Stop{api}Job",
+                # Step Functions marks the jobs that it starts with a tag of its own.
+                "sagemaker:AddTags",
                 on=jobs,
                 because="the jobs of this one model, which are named by the execution that starts them",
             )

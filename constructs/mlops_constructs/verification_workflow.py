@@ -46,7 +46,12 @@ class VerificationWorkflow(Construct):
         self._partition = Stack.of(self).partition
         self._gates, self._runs_uri, self._functions = gates, runs_uri, functions
         self._machine = LoggedStateMachine(
-            self, "Workflow", name=name, description=f"Verifies deployments of {model}", key=key, removal_policy=removal_policy
+            self,
+            "Workflow",
+            name=name,
+            description=f"Verifies deployments of {model}",
+            key=key,
+            removal_policy=removal_policy,
         )
         role = self._machine.role
         role.allow(

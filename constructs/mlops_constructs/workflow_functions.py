@@ -43,7 +43,9 @@ class WorkflowFunctions(Construct):
         self.quality_gate = self._define_quality_gate()
         self.find_champion = self._define_find_champion()
         self.register_model = self._define_register_model(group_name)
-        self.explain_failure = self._function("ExplainFailure", "explain_failure", "Makes the cause of a failure readable")
+        self.explain_failure = self._function(
+            "ExplainFailure", "explain_failure", "Makes the cause of a failure readable"
+        )
         self.verify_endpoint = self._define_verify_endpoint()
 
     def _function(self, construct_id: str, name: str, description: str, **options: Any) -> WorkflowFunction:
@@ -203,7 +205,13 @@ class PipelineFunctions(Construct):
         )
         role = function.role
         role.allow("codepipeline:StartPipelineExecution", on=self._pipeline_arn)
-        role.allow("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:DeleteItem", on=self.starts.table_arn)
+        role.allow(
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:GetItem",
+            "dynamodb:DeleteItem",
+            on=self.starts.table_arn,
+        )
         role.allow_use_of_key(self._key, write=True, via="dynamodb")
         role.allow("s3:GetObject", on=[data.arn_for_objects(source["key"]) for source in sources])
         # Without ListBucket S3 answers 403 for a missing object, and the function could not tell that it has to wait.
@@ -242,9 +250,7 @@ class PipelineFunctions(Construct):
         return function
 
     def _define_record_approval(self, group_name: str, model: str, artifacts: s3.IBucket) -> WorkflowFunction:
-        function = self._function(
-            "RecordApproval", "record_approval", "Writes who approved what on the model package"
-        )
+        function = self._function("RecordApproval", "record_approval", "Writes who approved what on the model package")
         stack = Stack.of(self)
         group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=group_name)
         package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")

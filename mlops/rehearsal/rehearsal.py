@@ -43,6 +43,7 @@ class Run:
     fault: Fault | None = None
     documents: dict[str, Any] = field(default_factory=dict)
     executions_started: int = 1
+    began: float = 0.0
 
     def failure(self) -> tuple[str, str] | None:
         """Return ("Stage/Action", cause) of the first failed action."""
@@ -83,6 +84,7 @@ class Rehearsal:
         self._folder = tempfile.TemporaryDirectory(prefix="mlops-rehearsal-")
         self.assembly: Path | None = None
         self.outputs: dict[str, str] = {}
+        self.champion_configuration: str | None = None
 
     def __enter__(self) -> Self:
         """Synthesize, start and deploy."""
@@ -130,7 +132,7 @@ class Rehearsal:
 
     def _stacks(self) -> list[str]:
         """What `cdk deploy` deploys by hand; the serving stacks are the pipeline's."""
-        return [f"{self.settings.environments.project}-foundation", self._name]
+        return [f"{self._project()}-foundation", self._name]
 
     def _stack_outputs(self) -> dict[str, str]:
         described = self._client("cloudformation").describe_stacks(StackName=self._stacks()[0])["Stacks"][0]
@@ -146,6 +148,32 @@ class Rehearsal:
         """Name of the bucket that the runs write to."""
         return self.outputs["ArtifactBucket"]
 
+    def assembly_dir(self) -> Path:
+        """Folder of the cloud assembly that is rehearsed."""
+        if self.assembly is None:
+            msg = "the rehearsal has not begun"
+            raise RehearsalError(msg)
+        return self.assembly
+
+    def deployed_stacks(self) -> list[str]:
+        """Names of the stacks that are deployed by now."""
+        listed = self._client("cloudformation").describe_stacks()["Stacks"]
+        return [stack["StackName"] for stack in listed if stack["StackName"].startswith(f"{self._project()}-")]
+
+    def pipeline_structure(self) -> list[dict[str, Any]]:
+        """Return the stages of the deployed pipeline with the name and provider of each action."""
+        stages = self._client("codepipeline").get_pipeline(name=self._name)["pipeline"]["stages"]
+        return [
+            {
+                "name": stage["name"],
+                "actions": [(action["name"], action["actionTypeId"]["provider"]) for action in stage["actions"]],
+            }
+            for stage in stages
+        ]
+
+    def _project(self) -> str:
+        return self.settings.environments.project
+
     def endpoint(self, environment: str) -> str:
         """Name of the endpoint in `environment`."""
         return f"{self._name}-{environment}"
@@ -156,7 +184,8 @@ class Rehearsal:
     def run(self, data: str, *, fault: Fault | None = None) -> Run:
         """Upload `data` (CSV with a header), let its event start the pipeline, and follow that to its end."""
         FAULTS.activate(fault)
-        before = self._executions()
+        before, began = self._executions(), TIMELINE.elapsed()
+        self.champion_configuration = self.serving(self.model.deploy.environments[-1])
         try:
             with step("Upload the data"):
                 self._client("s3").put_object(Bucket=self.data_bucket, Key=self.model.data.key, Body=data.encode())
@@ -172,6 +201,7 @@ class Rehearsal:
             fault=fault,
             documents=self._documents(execution),
             executions_started=len(started),
+            began=began,
         )
 
     def sample(self, *, version: int = 1, fault: Fault | None = None) -> str:

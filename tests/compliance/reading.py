@@ -20,12 +20,13 @@ class Resource:
 
     @property
     def properties(self) -> dict[str, Any]:
-        return self.body.get("Properties", {})
+        properties: dict[str, Any] = self.body.get("Properties", {})
+        return properties
 
     @property
     def path(self) -> str:
         """Construct path, else stack and logical id."""
-        return self.body.get("Metadata", {}).get("aws:cdk:path", f"{self.stack}/{self.logical_id}")
+        return str(self.body.get("Metadata", {}).get("aws:cdk:path", f"{self.stack}/{self.logical_id}"))
 
 
 def resources(templates: dict[str, Template], *types: str) -> list[Resource]:
@@ -44,17 +45,20 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     if not isinstance(value, dict):
         return value
-    if len(value) == 1:
-        (function, argument), *_ = value.items()
-        if function == "Fn::Join":
-            return argument[0].join(str(plain(one)) for one in argument[1])
-        if function == "Ref":
-            return f"<{argument}>"
-        if function == "Fn::GetAtt":
-            return f"<{'.'.join(argument) if isinstance(argument, list) else argument}>"
-        if function.startswith("Fn::"):
-            return f"<{function[4:]}:{plain(argument)}>".replace('"', "'")
+    function, argument = next(iter(value.items()), ("", None))
+    if len(value) == 1 and (function == "Ref" or function.startswith("Fn::")):
+        return _placeholder(function, argument)
     return {key: plain(one) for key, one in value.items()}
+
+
+def _placeholder(function: str, argument: Any) -> str:
+    if function == "Fn::Join":
+        return str(argument[0]).join(str(plain(one)) for one in argument[1])
+    if function == "Ref":
+        return f"<{argument}>"
+    if function == "Fn::GetAtt":
+        return f"<{'.'.join(argument) if isinstance(argument, list) else argument}>"
+    return f"<{function.removeprefix('Fn::')}:{plain(argument)}>".replace('"', "'")
 
 
 def as_list(value: Any) -> list[Any]:
@@ -80,7 +84,8 @@ class Statement:
 
     @property
     def conditions(self) -> dict[str, dict[str, Any]]:
-        return self.body.get("Condition", {})
+        conditions: dict[str, dict[str, Any]] = self.body.get("Condition", {})
+        return conditions
 
     def condition_keys(self) -> set[str]:
         return {key.lower() for operator in self.conditions.values() for key in operator}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from cfnlint.config import ManualArgs
 import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKS = {"AwsSolutions": AwsSolutionsChecks, "NIST.800.53.R5": NIST80053R5Checks, "Serverless": ServerlessChecks}
+PACKS: tuple[Callable[[], cdk.IPolicyValidationPlugin], ...] = (AwsSolutionsChecks, NIST80053R5Checks, ServerlessChecks)
 LINT_EXCEPTIONS = {"W3005": "aws-cdk-lib writes DependsOn beside the reference that implies it"}
 SHORTEST_REASON = 20
 
 
 def nag_report(application: cdk.App, output: Path) -> list[dict[str, Any]]:
-    for pack in PACKS.values():
+    for pack in PACKS:
         cdk.Validations.of(application).add_plugins(pack())
     try:
         application.synth()
@@ -112,6 +113,9 @@ def test_checkov_finds_nothing_that_is_not_acknowledged(assembly_dir: Path, tmp_
 
 
 def test_checkov_notices_a_bad_bucket(tmp_path: Path) -> None:
-    bad = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}}}}
+    bad = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {}}},
+    }
     (tmp_path / "bad.template.json").write_text(json.dumps(bad))
     assert checkov(tmp_path)["summary"]["failed"] > 0

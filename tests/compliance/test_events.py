@@ -22,7 +22,13 @@ UPLOAD: dict[str, Any] = {
     "detail": {
         "version": "0",
         "bucket": {"name": "DATA"},
-        "object": {"key": "churn/data.csv", "size": 5, "etag": "b1946ac92492d2347c6235b4d2611184", "version-id": "IYV3p4", "sequencer": "617f08299329d189"},
+        "object": {
+            "key": "churn/data.csv",
+            "size": 5,
+            "etag": "b1946ac92492d2347c6235b4d2611184",
+            "version-id": "IYV3p4",
+            "sequencer": "617f08299329d189",
+        },
         "request-id": "N4N7GDK58NMKJ12R",
         "requester": "111122223333",
         "source-ip-address": "1.2.3.4",
@@ -57,7 +63,7 @@ FAILED_ACTION: dict[str, Any] = {
 }
 
 
-def matches(pattern: Any, event: dict[str, Any]) -> bool:
+def matches(pattern: Any, event: Any) -> bool:
     return bool(EventPattern.load(json.dumps(pattern)).matches_event(event))
 
 

@@ -11,8 +11,10 @@ from botocore.validate import ParamValidator
 
 from tests.compliance.reading import Template, state_machines, tasks
 
-RESOURCE = re.compile(r"arn:aws:states:::(?:aws-sdk:)?(?P<service>[a-z0-9]+):(?P<action>[A-Za-z]+)(?P<sync>\.sync)?$|"
-                      r"arn:<AWS::Partition>:states:::(?:aws-sdk:)?(?P<service2>[a-z0-9]+):(?P<action2>[A-Za-z]+)(?P<sync2>\.sync)?$")
+RESOURCE = re.compile(
+    r"arn:aws:states:::(?:aws-sdk:)?(?P<service>[a-z0-9]+):(?P<action>[A-Za-z]+)(?P<sync>\.sync)?$|"
+    r"arn:<AWS::Partition>:states:::(?:aws-sdk:)?(?P<service2>[a-z0-9]+):(?P<action2>[A-Za-z]+)(?P<sync2>\.sync)?$"
+)
 EVENT_BUDGET = 5_000
 """History events that one execution may write; Step Functions ends an execution at 25,000."""
 
@@ -29,6 +31,10 @@ def test_every_task_has_a_timeout_retries_and_a_catch(all_tasks: list[tuple[str,
         assert state["TimeoutSeconds"] > 0, name
         assert state["Retry"], name
         assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
+
+
+def test_no_task_overwrites_the_input_of_the_later_ones(all_tasks: list[tuple[str, dict[str, Any]]]) -> None:
+    assert [name for name, state in all_tasks if not state.get("ResultPath", "$").startswith("$.")] == []
 
 
 def test_every_retry_backs_off_with_jitter_and_throttling_is_retried(
@@ -111,7 +117,7 @@ def request(parameters: Any, shape: Shape, unknown: list[str], where: str = "") 
         return built
     if isinstance(parameters, list) and isinstance(shape, ListShape):
         return [request(one, shape.member, unknown, f"{where}[]") for one in parameters]
-    if shape.type_name in {"blob"}:
+    if shape.type_name == "blob":
         return b"payload"
     return parameters
 
@@ -135,7 +141,9 @@ def problems(resource: str, parameters: dict[str, Any]) -> list[str]:
 
 
 def test_every_parameter_of_every_task_is_one_that_the_api_knows(all_tasks: list[tuple[str, dict[str, Any]]]) -> None:
-    assert {name: found for name, state in all_tasks if (found := problems(state["Resource"], state["Parameters"]))} == {}
+    assert {
+        name: found for name, state in all_tasks if (found := problems(state["Resource"], state["Parameters"]))
+    } == {}
 
 
 def test_the_parameter_check_notices_a_typing_mistake() -> None:

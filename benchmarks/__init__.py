@@ -1,0 +1,1 @@
+"""The figures of the README, each measured by one script: `python -m benchmarks [name ...]`."""

@@ -1,0 +1,98 @@
+"""The settings of the application: read from YAML, checked once at the door, frozen from then on.
+
+`load_settings` reads a folder with `environments.yaml` and `models/*.yaml`. It returns `Settings`, or raises
+`SettingsError` with every mistake of every file. The tables `xgboost_hyperparameters` and `xgboost_images` are plain
+data that training programs read too: everything that needs pydantic is imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops_constructs.settings.data import CodeConnectionsSource, Column, ColumnType, Data, S3Source, Split
+    from mlops_constructs.settings.environments import Environment, EnvironmentName, Environments, Network
+    from mlops_constructs.settings.gates import ChampionGate, DataGate, Gates, Metric, MetricGate, VerifyGate
+    from mlops_constructs.settings.loading import Settings, load_settings
+    from mlops_constructs.settings.model import (
+        Alarms,
+        Algorithm,
+        Deploy,
+        ModelSettings,
+        Processing,
+        RemovalPolicy,
+        Serving,
+        Training,
+    )
+    from mlops_constructs.settings.problems import Problem, SettingsError
+
+_MODULES = {
+    "Alarms": "model",
+    "Algorithm": "model",
+    "ChampionGate": "gates",
+    "CodeConnectionsSource": "data",
+    "Column": "data",
+    "ColumnType": "data",
+    "Data": "data",
+    "DataGate": "gates",
+    "Deploy": "model",
+    "Environment": "environments",
+    "EnvironmentName": "environments",
+    "Environments": "environments",
+    "Gates": "gates",
+    "Metric": "gates",
+    "MetricGate": "gates",
+    "ModelSettings": "model",
+    "Network": "environments",
+    "Problem": "problems",
+    "Processing": "model",
+    "RemovalPolicy": "model",
+    "S3Source": "data",
+    "Serving": "model",
+    "Settings": "loading",
+    "SettingsError": "problems",
+    "Split": "data",
+    "Training": "model",
+    "VerifyGate": "gates",
+    "load_settings": "loading",
+}
+
+__all__ = [
+    "Alarms",
+    "Algorithm",
+    "ChampionGate",
+    "CodeConnectionsSource",
+    "Column",
+    "ColumnType",
+    "Data",
+    "DataGate",
+    "Deploy",
+    "Environment",
+    "EnvironmentName",
+    "Environments",
+    "Gates",
+    "Metric",
+    "MetricGate",
+    "ModelSettings",
+    "Network",
+    "Problem",
+    "Processing",
+    "RemovalPolicy",
+    "S3Source",
+    "Serving",
+    "Settings",
+    "SettingsError",
+    "Split",
+    "Training",
+    "VerifyGate",
+    "load_settings",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name when it is first asked for."""
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,128 @@
+"""One model: the content of `config/models/<model>.yaml`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
+
+from mlops_constructs.settings.data import Data, Source
+from mlops_constructs.settings.environments import EnvironmentName
+from mlops_constructs.settings.gates import Gates
+from mlops_constructs.settings.section import InstanceType, ModelName, Scalar, Section
+from mlops_constructs.settings.xgboost_images import VERSIONS
+
+STAGES: Final = ("manual", "repeatable", "reliable", "optimized")
+"""The adoption stages, each of which contains the one before it."""
+
+AVAILABLE_STAGES: Final = ("reliable",)
+
+_MONTH_IN_MINUTES: Final = 28 * 24 * 60  # the longest job that SageMaker runs
+_LARGEST_VOLUME_GB: Final = 16_384
+
+
+class RemovalPolicy(StrEnum):
+    """What becomes of data and models when the stacks are deleted."""
+
+    RETAIN = "retain"
+    DESTROY = "destroy"
+
+
+class Algorithm(Section):
+    """How the model learns."""
+
+    name: Literal["xgboost"]
+    """SageMaker's built-in XGBoost."""
+    version: Annotated[str, Field(json_schema_extra={"enum": list(VERSIONS)})]
+    """The version of the image."""
+    hyperparameters: dict[str, Scalar]
+    """The settings of the algorithm, with SageMaker's names."""
+
+
+class Training(Section):
+    """The machines that train."""
+
+    instance_types: Annotated[tuple[InstanceType, ...], Field(min_length=1, max_length=5)]
+    """Instance types, tried in this order when there is no capacity."""
+    instance_count: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many instances train together."""
+    volume_gb: Annotated[int, Field(ge=1, le=_LARGEST_VOLUME_GB)] = 30
+    """The size of each instance's disk."""
+    max_runtime_minutes: Annotated[int, Field(ge=1, le=_MONTH_IN_MINUTES)] = 60
+    """When a training job is stopped."""
+    spot: bool = False
+    """Whether to train on spare capacity, which is cheaper and may be interrupted."""
+    max_wait_minutes: Annotated[int, Field(ge=1, le=_MONTH_IN_MINUTES)] | None = None
+    """How long to wait for spare capacity and the training together (spot only)."""
+
+
+class Processing(Section):
+    """The machine that prepares data and evaluates models."""
+
+    instance_type: InstanceType
+    """The instance type."""
+    volume_gb: Annotated[int, Field(ge=1, le=_LARGEST_VOLUME_GB)] = 30
+    """The size of its disk."""
+    max_runtime_minutes: Annotated[int, Field(ge=1, le=_MONTH_IN_MINUTES)] = 60
+    """When a processing job is stopped."""
+
+
+class Alarms(Section):
+    """When an endpoint is not well; during a deployment, each alarm brings the old model back."""
+
+    error_rate_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """The share of requests that may fail with a 5XX status."""
+    latency_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
+    """How long the model may take, in milliseconds."""
+    model_errors: Annotated[int, Field(ge=1, le=1_000_000)] = 5
+    """How many requests the model itself may fail."""
+
+
+class Serving(Section):
+    """The endpoint."""
+
+    instance_type: InstanceType
+    """The instance type."""
+    instance_count: Annotated[int, Field(ge=1, le=100)] = 2
+    """How many instances serve; two or more survive the loss of one."""
+    alarms: Alarms = Alarms()
+    """When the endpoint is not well."""
+
+
+class Deploy(Section):
+    """The way to production."""
+
+    environments: Annotated[tuple[EnvironmentName, ...], Field(min_length=1, max_length=3)]
+    """The environments, in the order dev, staging, prod."""
+    approval_before: EnvironmentName = EnvironmentName.PROD
+    """The environment that a person has to approve."""
+
+
+class ModelSettings(Section):
+    """One model and its pipeline."""
+
+    name: ModelName
+    """The name of the model: the name of its file."""
+    stage: Annotated[str, Field(json_schema_extra={"enum": list(AVAILABLE_STAGES)})]
+    """The adoption stage."""
+    description: Annotated[str, Field(max_length=500)] = ""
+    """What the model is for, in a sentence."""
+    source: Source
+    """The code that starts the pipeline."""
+    data: Data
+    """What the model learns from."""
+    algorithm: Algorithm
+    """How the model learns."""
+    training: Training
+    """The machines that train."""
+    processing: Processing
+    """The machine that prepares data and evaluates models."""
+    gates: Gates
+    """What stops a model."""
+    serving: Serving
+    """The endpoint."""
+    deploy: Deploy
+    """The way to production."""
+    removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
+    """What becomes of data and models when the stacks are deleted."""

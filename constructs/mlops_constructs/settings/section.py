@@ -1,0 +1,130 @@
+"""What all sections of the settings share: strictness, partly known sections, and the words that may stand in them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+
+class UnknownSettingError(AttributeError):
+    """A rule asked for a setting that is missing or wrong, which has been reported already."""
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, without room for anything that is not described."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # the type checker must still find misspelt attributes
+
+        def __getattr__(self, name: str) -> Any:
+            """Stop the rule that asks for a setting that is not known."""
+            if name in type(self).model_fields:
+                raise UnknownSettingError(name)
+            return super().__getattr__(name)
+
+
+PATTERNS: Final[dict[str, str]] = {}
+"""What each regular expression stands for, in words."""
+
+
+def _matching(pattern: str, allowed: str) -> Any:
+    PATTERNS[pattern] = allowed
+    # `patternErrorMessage` is what the YAML extension of editors shows.
+    return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": allowed})
+
+
+def _scalar(value: object) -> str | int | float | bool:
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    kind = "scalar"
+    raise PydanticCustomError(kind, "must be a number or a word")
+
+
+Scalar: TypeAlias = Annotated[
+    str | int | float | bool, PlainValidator(_scalar, json_schema_input_type=str | int | float | bool)
+]
+
+_KEY = r"^[A-Za-z0-9_][A-Za-z0-9!_.*'()=-]*(/[A-Za-z0-9_][A-Za-z0-9!_.*'()=-]*)*"
+
+ModelName: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^[a-z][a-z0-9-]{0,18}[a-z0-9]$",
+        "2 to 20 small letters, digits and hyphens, starting with a letter, not ending with a hyphen",
+    ),
+]
+ProjectName: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^[a-z][a-z0-9-]{0,14}[a-z0-9]$",
+        "2 to 16 small letters, digits and hyphens, starting with a letter, not ending with a hyphen",
+    ),
+]
+AccountId: TypeAlias = Annotated[str, _matching(r"^[0-9]{12}$", "the 12 digits of an account id, in quotes")]
+Region: TypeAlias = Annotated[
+    str, _matching(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "the code of an AWS region, such as eu-west-1")
+]
+PolicyReference: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^(arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]{1,512}|[A-Za-z0-9_+=,.@-]{1,128})$",
+        "the name or the ARN of an IAM policy",
+    ),
+]
+VpcId: TypeAlias = Annotated[
+    str, _matching(r"^vpc-([0-9a-f]{8}|[0-9a-f]{17})$", "a VPC id such as vpc-0123456789abcdef0")
+]
+SubnetId: TypeAlias = Annotated[
+    str, _matching(r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$", "a subnet id such as subnet-0123456789abcdef0")
+]
+SecurityGroupId: TypeAlias = Annotated[
+    str, _matching(r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$", "a security group id such as sg-0123456789abcdef0")
+]
+Email: TypeAlias = Annotated[
+    str, _matching(r"^[^@\s,;<>]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", "an e-mail address such as team@example.com")
+]
+TagKey: TypeAlias = Annotated[
+    str, _matching(r"^[A-Za-z0-9 _.:/=+@-]{1,128}$", "1 to 128 letters, digits, spaces and _ . : / = + - @")
+]
+TagValue: TypeAlias = Annotated[
+    str, _matching(r"^[A-Za-z0-9 _.:/=+@-]{0,256}$", "up to 256 letters, digits, spaces and _ . : / = + - @")
+]
+ColumnName: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^[A-Za-z_]([A-Za-z0-9_ .-]{0,62}[A-Za-z0-9_])?$",
+        "1 to 64 letters, digits, spaces and _ . -, starting with a letter, as in the header of the file",
+    ),
+]
+Category: TypeAlias = Annotated[
+    str,
+    _matching(r"^[^\s\x00-\x1f]([^\x00-\x1f]{0,126}[^\s\x00-\x1f])?$", "1 to 128 characters, no blanks around them"),
+]
+CsvKey: TypeAlias = Annotated[
+    str, _matching(_KEY + r"\.csv$", "the key of an object whose name ends with .csv, such as churn/data.csv"),
+    Field(max_length=512),
+]  # fmt: skip
+ZipKey: TypeAlias = Annotated[
+    str, _matching(_KEY + r"\.zip$", "the key of an object whose name ends with .zip, such as churn/source.zip"),
+    Field(max_length=512),
+]  # fmt: skip
+ConnectionArn: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[0-9a-f-]{36}$",
+        "the ARN of a connection: arn:aws:codeconnections:<region>:<account>:connection/<id>",
+    ),
+]
+Repository: TypeAlias = Annotated[
+    str, _matching(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$", "the owner and the name of a repository: owner/name")
+]
+Branch: TypeAlias = Annotated[
+    str, _matching(r"^[A-Za-z0-9_][A-Za-z0-9_./+#@=-]{0,254}$", "the name of a branch, such as main")
+]
+InstanceType: TypeAlias = Annotated[
+    str, _matching(r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", "a SageMaker instance type such as ml.m5.xlarge")
+]

@@ -1,0 +1,1 @@
+"""Lambda functions: one folder each; never imports aws_cdk."""

@@ -1,0 +1,1 @@
+"""Makes the cause of a failed workflow readable."""

@@ -1,0 +1,22 @@
+"""Entry point: which model is in service? Fails when that is not clear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lambdas.find_champion.logic import ChampionEvent, find_champion
+from lambdas.shared.clients import client
+from lambdas.shared.endpoints import Endpoints
+from lambdas.shared.events import read
+from lambdas.shared.logs import logged, logger
+
+LOG = logger("find_champion")
+
+
+@logged(LOG)
+def handle(event: object, _context: Any) -> dict[str, Any]:
+    """Return the model behind the endpoint in `event`."""
+    asked = read(ChampionEvent, event)
+    champion = find_champion(asked.endpoint_name, Endpoints(client("sagemaker")))
+    LOG.info("champion looked up", endpoint=asked.endpoint_name, champion=champion)
+    return champion

@@ -1,0 +1,1 @@
+"""Refuses a change set that would lose something stateful."""

@@ -1,0 +1,1 @@
+"""Records on the model package who approved it."""

@@ -1,0 +1,1 @@
+"""Registers a trained model with its metrics and its lineage."""

@@ -1,0 +1,40 @@
+"""The errors that a function raises on purpose; their names reach Step Functions as `errorType`.
+
+FunctionError
+├── EventError          the event, or a document it points at, is not what the function takes
+├── StorageError        an S3 object cannot be read or written
+├── EndpointChanging    the endpoint is between two states; worth asking again later
+├── EndpointNotServing  the endpoint is in a state that needs a person
+├── RegistryError       the model registry holds something other than what was asked for
+└── JobRefused          a pipeline job ends as a failure, for a reason in the message
+"""
+
+from __future__ import annotations
+
+
+class FunctionError(Exception):
+    """An end that the function foresaw; its message says what happened and what to do."""
+
+
+class EventError(FunctionError):
+    """The event, or a document it points at, is not what the function takes."""
+
+
+class StorageError(FunctionError):
+    """An S3 object cannot be read or written."""
+
+
+class EndpointChanging(FunctionError):  # noqa: N818 - a state, and the name that a Retry in the state machine lists
+    """The endpoint is between two states; worth asking again later."""
+
+
+class EndpointNotServing(FunctionError):  # noqa: N818 - a state, as above
+    """The endpoint is in a state that needs a person."""
+
+
+class RegistryError(FunctionError):
+    """The model registry holds something other than what was asked for."""
+
+
+class JobRefused(FunctionError):  # noqa: N818 - an outcome rather than a defect
+    """A pipeline job ends as a failure, for a reason in the message."""

@@ -1,0 +1,1 @@
+"""Hands the model that the training workflow has registered to the pipeline."""

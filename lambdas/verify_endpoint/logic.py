@@ -1,0 +1,166 @@
+"""The verification: its checks in order, and the rule that none of them may be missing.
+
+It passes only when every check that it consists of was made and passed. A check that could not be made, because an
+earlier one failed, counts as failed; so nothing passes without an answer of the endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lambdas.shared.decisions import Check, all_passed
+from lambdas.shared.endpoints import EndpointState
+from lambdas.shared.errors import EndpointNotServing
+from lambdas.shared.text import clip, count
+from lambdas.verify_endpoint import answers
+from lambdas.verify_endpoint.runtime import CallError
+from lambdas.verify_endpoint.sample import payload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lambdas.shared.endpoints import Endpoint, ServedModel
+    from lambdas.shared.gates import VerifyGates
+    from lambdas.verify_endpoint.events import Expected
+    from lambdas.verify_endpoint.runtime import Reply
+    from lambdas.verify_endpoint.sample import Predictions, Row
+
+SERVING_CHECKS = ("status", "configuration", "model")
+ANSWER_CHECKS = ("response", "content-type", "row-count", "range", "predictions")
+LATENCY_CHECK = "latency"
+LATENCY_CALLS = 5
+NOT_CHECKED = "not checked, because an earlier check failed"
+
+
+class Caller(Protocol):
+    """Sends rows to the endpoint."""
+
+    def call(self, body: bytes) -> Reply:
+        """Send `body`, or raise CallError."""
+
+
+class Serving(Protocol):
+    """Tells what an endpoint serves."""
+
+    def find(self, name: str) -> Endpoint | None:
+        """Return the endpoint `name`."""
+
+    def models(self, endpoint: Endpoint) -> list[ServedModel]:
+        """Return the models of its variants."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """The result."""
+
+    passed: bool
+    summary: str
+    checks: Sequence[Check]
+
+
+def check_serving(name: str, expected: Expected, serving: Serving) -> list[Check]:
+    """Return the checks of the configuration, up to the first that fails.
+
+    InService alone is no success: after a failed update SageMaker goes back to the old configuration by itself.
+    """
+    endpoint = serving.find(name)
+    status = endpoint.status if endpoint else "missing"
+    why = f": {endpoint.failure_reason}" if endpoint and endpoint.failure_reason else ""
+    in_service = endpoint is not None and endpoint.state is EndpointState.SERVING
+    reason = clip(f"endpoint {name} is {status}{why}", length=300)
+    checks = [Check(name="status", passed=in_service, value=status, required="InService", reason=reason)]
+    if endpoint is None or not in_service:
+        return checks
+    checks.append(_configuration(endpoint, expected))
+    if checks[-1].passed:
+        checks.append(_model(endpoint, expected, serving))
+    return checks
+
+
+def _configuration(endpoint: Endpoint, expected: Expected) -> Check:
+    served, asked = endpoint.config_name, expected.endpoint_config_name
+    reason = f"configuration {served} is in service"
+    if served != asked:
+        reason += f", {asked} was asked for: SageMaker has rolled the update back, or somebody else has changed it"
+    return Check(name="configuration", passed=served == asked, value=served, required=asked, reason=reason)
+
+
+def _model(endpoint: Endpoint, expected: Expected, serving: Serving) -> Check:
+    try:
+        models = serving.models(endpoint)
+    except EndpointNotServing as error:
+        return Check(name="model", passed=False, reason=str(error))
+    for model in models:
+        for what, served, asked in (
+            ("model data", model.model_data_url, expected.model_data_url),
+            ("image", model.image_uri, expected.image_uri),
+        ):
+            if served != asked:
+                reason = f"variant {model.variant} serves the {what} {served}, {asked} was asked for"
+                return Check(name="model", passed=False, value=served, required=asked, reason=clip(reason, length=600))
+    names = ", ".join(model.name for model in models)
+    return Check(name="model", passed=bool(models), value=names, reason=f"model {names} is in service")
+
+
+def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions, gates: VerifyGates) -> list[Check]:
+    """Send all `rows` at once and return the checks of the answer, up to the first that leaves nothing to check."""
+    try:
+        reply = caller.call(payload(rows))
+    except CallError as error:
+        return [Check(name="response", passed=False, reason=f"the endpoint does not answer: {error}")]
+    checks = [answers.check_response(reply), answers.check_content_type(reply)]
+    if not all_passed(checks):
+        return checks
+    values = answers.values_of(reply)
+    checks.append(answers.check_row_count(values, rows))
+    if not checks[-1].passed:
+        return checks
+    checks.append(answers.check_range(values, rows))
+    if not checks[-1].passed:
+        return checks
+    numbers = [answers.number(value) for value in values]
+    checks.append(answers.check_predictions(numbers, rows, gates.verify.tolerance))
+    return checks + [
+        answers.check_metric(name, bound, answers=numbers, rows=rows, predictions=predictions)
+        for name, bound in gates.metrics.items()
+    ]
+
+
+def check_latency(caller: Caller, rows: Sequence[Row], limit: float) -> Check:
+    """Send single rows one after the other and check the median time; it stops when the median is settled."""
+    times: list[float] = []
+    for step in range(LATENCY_CALLS):
+        row = rows[step % len(rows)]
+        try:
+            reply = caller.call(payload([row]))
+        except CallError as error:
+            return Check(name=LATENCY_CHECK, passed=False, reason=f"the endpoint does not answer one row: {error}")
+        for check in (answers.check_response(reply), answers.check_row_count(answers.values_of(reply), [row])):
+            if not check.passed:
+                return Check(name=LATENCY_CHECK, passed=False, reason=f"for one row, {check.reason}")
+        times.append(reply.milliseconds)
+        if sum(each > limit for each in times) > LATENCY_CALLS // 2:
+            break
+    median = sorted(times)[len(times) // 2] if len(times) == LATENCY_CALLS else min(t for t in times if t > limit)
+    reason = (
+        f"an answer takes {median:,.0f} ms (median of {count(len(times), 'call')}), at most {limit:,.0f} ms allowed"
+    )
+    return Check(name=LATENCY_CHECK, passed=median <= limit, value=median, required=limit, reason=reason)
+
+
+def conclude(name: str, checks: Iterable[Check], metrics: Iterable[str]) -> Verification:
+    """Return the result of `checks`; those that were not made are added as failed."""
+    made: dict[str, Check] = {}
+    for check in checks:
+        if check.name not in made or not check.passed:
+            made[check.name] = check
+    required = (*SERVING_CHECKS, *ANSWER_CHECKS, *(f"metric-{metric}" for metric in metrics), LATENCY_CHECK)
+    complete = [made.get(each) or Check(name=each, passed=False, reason=NOT_CHECKED) for each in required]
+    complete += [check for check in made.values() if check.name not in required]
+    failed = [check for check in complete if not check.passed]
+    if not failed:
+        told = "; ".join(check.reason for check in complete if check.name not in {"response", "content-type", "range"})
+        return Verification(passed=True, summary=clip(f"Endpoint {name} passed: {told}"), checks=complete)
+    told = "; ".join(check.reason for check in failed if check.reason != NOT_CHECKED) or NOT_CHECKED
+    return Verification(passed=False, summary=clip(f"Endpoint {name} failed the verification: {told}"), checks=complete)

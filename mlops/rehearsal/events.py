@@ -1,0 +1,139 @@
+"""EventBridge of the emulated account: rules reach their targets, and what cannot be delivered reaches the DLQ.
+
+Gaps of moto that are closed here: it delivers to log groups, queues and buses only, refuses every other target, ignores
+that a rule is disabled, lets a rule that only has a schedule match everything, never retries, knows no dead-letter
+queue, and asks nobody for permission. Matching stays moto's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mlops.rehearsal import events_targets
+from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
+
+NOT_REHEARSED: tuple[tuple[str, str], ...] = (
+    ("schedules of EventBridge rules", "there is no clock to wait for; send an event or start the target by hand"),
+    ("the waiting time between retries of EventBridge", f"{events_targets.MOST_ATTEMPTS} attempts are made at once"),
+)
+
+_generation = 0
+_lock = threading.Lock()
+
+
+def install() -> None:
+    """Put our delivery behind moto's rules."""
+    from moto.events.models import Rule  # noqa: PLC0415 - moto is imported late
+
+    rule_class: Any = Rule
+    others = rule_class.send_to_targets
+
+    def send_to_targets(rule: Any, original_event: Mapping[str, Any], transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
+        if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
+            return
+        event = _as_delivered(original_event)
+        if not rule.event_pattern.matches_event(event):
+            return
+        for target in list(rule.targets):
+            if events_targets.knows(target):
+                _start(rule, target, event)
+        rest = [target for target in rule.targets if not events_targets.knows(target)]
+        if rest:
+            copy = rule_class.__new__(rule_class)
+            copy.__dict__.update(rule.__dict__, targets=rest)
+            others(copy, {"ingestion-time": 0.0, **original_event}, transform_input)
+
+    rule_class.send_to_targets = send_to_targets
+
+
+def reset() -> None:
+    """Forget deliveries that are still under way."""
+    global _generation  # noqa: PLW0603 - one emulated AWS at a time
+    with _lock:
+        _generation += 1
+
+
+shutdown = reset
+
+
+def emit(
+    source: str,
+    detail_type: str,
+    detail: Mapping[str, Any],
+    resources: Sequence[str] = (),
+    *,
+    account: str | None = None,
+    region: str | None = None,
+) -> str:
+    """Send an event of an AWS service to the default bus; return its id."""
+    from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported late
+
+    account, region = account or os.environ["MOTO_ACCOUNT_ID"], region or os.environ["AWS_REGION"]
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": detail_type,
+        "source": source,
+        "account": account,
+        "time": _time(datetime.now(UTC)),
+        "region": region,
+        "resources": list(resources),
+        "detail": json.loads(json.dumps(detail, default=str)),
+    }
+    rules: list[Any] = list(events_backends[account][region].event_buses["default"].rules.values())
+    for rule in rules:
+        rule.send_to_targets(event)
+    return str(event["id"])
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_delivered(event: Mapping[str, Any]) -> dict[str, Any]:
+    moment = event.get("time")
+    if isinstance(moment, int | float):
+        moment = _time(datetime.fromtimestamp(moment, UTC))
+    elif isinstance(moment, datetime):
+        moment = _time(moment)
+    internal = {"ingestion-time", "event-bus-name", "replay-name"}
+    return {
+        **{key: value for key, value in event.items() if key not in internal},
+        "time": moment or _time(datetime.now(UTC)),
+    }
+
+
+def _start(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    generation = _generation
+    delivery = events_targets.Delivery(
+        rule_name=rule.name,
+        rule_arn=rule.arn,
+        account=rule.account_id,
+        region=rule.region_name,
+        target=target,
+        event=event,
+        wanted=lambda: generation == _generation,
+    )
+    threading.Thread(target=_deliver, args=(delivery,), name=f"event-{rule.name}", daemon=True).start()
+
+
+def _deliver(delivery: events_targets.Delivery) -> None:
+    outcome = delivery.run()
+    if not delivery.wanted():
+        return
+    TIMELINE.emit(
+        Kind.EVENT,
+        delivery.rule_name,
+        Phase.FAILED if outcome.error else Phase.SUCCEEDED,
+        source=delivery.event["source"],
+        detail_type=delivery.event["detail-type"],
+        target=delivery.target["Arn"],
+        attempts=outcome.attempts,
+        **({"error": outcome.error, "dead_letter_queue": outcome.queue} if outcome.error else {}),
+    )

@@ -1,0 +1,364 @@
+"""The record of one run: everything that its report shows, as plain data.
+
+The models that mirror a document of the run (data report, evaluation, decision) read that document as it is:
+`DataReport.model_validate(json)`. What a run never reached is None or empty, and the report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+
+
+class Part(BaseModel):
+    """A frozen piece of a record; fields that a later version of a document adds are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class State(StrEnum):
+    """Where something ended, or stands."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    NOT_STARTED = "not started"
+
+
+class Step(Part):
+    """A stretch of time: a step of the rehearsal or a state of a workflow; seconds count from the start of the run."""
+
+    name: str
+    started: float
+    seconds: float
+    state: State = State.SUCCEEDED
+    cause: str | None = None
+
+
+class Action(Part):
+    """One action of the pipeline."""
+
+    name: str
+    provider: str = ""
+    state: State = State.NOT_STARTED
+    started: float | None = None
+    seconds: float | None = None
+    cause: str | None = None
+
+
+class Stage(Part):
+    """One stage of the pipeline."""
+
+    name: str
+    actions: tuple[Action, ...] = ()
+    state: State = State.NOT_STARTED
+
+    @property
+    def seconds(self) -> float | None:
+        """From the start of the first action to the end of the last; None when nothing ran."""
+        ran = [action for action in self.actions if action.started is not None and action.seconds is not None]
+        if not ran:
+            return None
+        first = min(action.started or 0.0 for action in ran)
+        return max((action.started or 0.0) + (action.seconds or 0.0) for action in ran) - first
+
+
+class Workflow(Part):
+    """One execution of a state machine."""
+
+    name: str
+    states: tuple[Step, ...] = ()
+    state: State = State.SUCCEEDED
+
+
+class Violation(Part):
+    """One rule that the data breaks."""
+
+    rule: str
+    message: str
+    column: str | None = None
+    rows: tuple[int, ...] = ()
+    count: int = 0
+
+
+class Histogram(Part):
+    """Counts between edges; one edge more than counts."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class ColumnProfile(Part):
+    """What one column of the data holds."""
+
+    type: str
+    count: int = 0
+    missing: int = 0
+    distinct: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    top: tuple[tuple[Any, int], ...] = ()
+    histogram: Histogram | None = None
+
+
+class Profile(Part):
+    """What the data holds, column by column."""
+
+    columns: dict[str, ColumnProfile] = {}
+    label: dict[str, int] | None = None
+
+
+class DataReport(Part):
+    """The document validation.json of the preparation job."""
+
+    rows: int
+    passed: bool
+    violations: tuple[Violation, ...] = ()
+    profile: Profile | None = None
+    splits: dict[str, int] | None = None
+
+
+class Feature(Part):
+    """One column of the matrix that the model is trained on."""
+
+    name: str
+    column: str
+    encoding: str
+    category: str | None = None
+
+
+class LearningCurve(Part):
+    """A metric after each round of training, for each data set."""
+
+    metric: str
+    series: dict[str, tuple[float, ...]]
+    best_round: int | None = None
+
+
+class Metric(Part):
+    """A metric of a model with its interval."""
+
+    value: float
+    standard_deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Comparison(Part):
+    """How much better the challenger is than the champion; more than zero means better, also for a loss."""
+
+    metric: str
+    difference: float
+    low: float
+    high: float
+    confidence: float = 0.95
+    resamples: int | None = None
+
+
+class Champion(Part):
+    """The model in service, judged on the same rows."""
+
+    metrics: dict[str, Metric] = Field(validation_alias=AliasChoices("binary_classification_metrics", "metrics"))
+    comparison: Comparison | None = None
+
+
+class ConfusionMatrix(Part):
+    """What was predicted, and what was so."""
+
+    true_negative: int
+    false_positive: int
+    false_negative: int
+    true_positive: int
+    threshold: float = 0.5
+
+
+class Roc(Part):
+    """The receiver operating characteristic."""
+
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+
+
+class Evaluation(Part):
+    """The document evaluation.json of the evaluation job."""
+
+    rows: int
+    metrics: dict[str, Metric] = Field(validation_alias=AliasChoices("binary_classification_metrics", "metrics"))
+    champion: Champion | None = None
+    confusion_matrix: ConfusionMatrix | None = None
+    roc: Roc | None = None
+
+
+class Check(Part):
+    """One check of a gate or of a verification."""
+
+    name: str
+    passed: bool
+    reason: str = ""
+    value: Any = None
+    required: Any = None
+
+
+class Decision(Part):
+    """A document below decisions/: what a gate decided and why."""
+
+    gate: str
+    passed: bool
+    checks: tuple[Check, ...] = ()
+    summary: str = ""
+
+
+class Verification(Part):
+    """A document below deployments/: whether the endpoint of an environment serves what was asked for."""
+
+    environment: str
+    passed: bool
+    checks: tuple[Check, ...] = ()
+    summary: str = ""
+    endpoint: str | None = Field(
+        default=None, validation_alias=AliasChoices("endpointName", "endpoint_name", "endpoint")
+    )
+
+
+class Approval(Part):
+    """The answer to a request for approval."""
+
+    action: str
+    approved: bool | None = None
+    by: str = ""
+    summary: str = ""
+
+
+class Denial(Part):
+    """A call that IAM refused."""
+
+    action: str
+    resource: str
+    times: int = 1
+
+
+class RoleUse(Part):
+    """What a role was allowed to do, and did."""
+
+    role: str
+    owner: str = ""
+    calls: int = 0
+    used: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    denied: tuple[Denial, ...] = ()
+
+
+class Lineage(Part):
+    """Where the model comes from and where it went: names of facts in the order in which they are shown."""
+
+    facts: dict[str, str] = {}
+
+
+class FaultOutcome(Part):
+    """The fault that was injected, and whether the run ended as it had to."""
+
+    name: str
+    intended: str
+    observed: str
+    as_intended: bool
+
+
+class NotRehearsed(Part):
+    """An effect of AWS that cannot be shown on this machine."""
+
+    what: str
+    why: str
+
+
+class LogLine(Part):
+    """A line of a program that ran."""
+
+    at: float
+    source: str
+    text: str
+
+
+class RunRecord(Part):
+    """One run, from the command to its end."""
+
+    title: str
+    model: str
+    state: State
+    started: str
+    elapsed: float
+    run: str = ""
+    outcome: str = ""
+    """One sentence for a manager; made from the rest when empty."""
+    as_intended: bool = True
+    steps: tuple[Step, ...] = ()
+    stages: tuple[Stage, ...] = ()
+    workflows: tuple[Workflow, ...] = ()
+    data: DataReport | None = None
+    features: tuple[Feature, ...] = ()
+    learning: LearningCurve | None = None
+    evaluation: Evaluation | None = None
+    floors: dict[str, float] = {}
+    ceilings: dict[str, float] = {}
+    decisions: tuple[Decision, ...] = ()
+    verifications: tuple[Verification, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    roles: tuple[RoleUse, ...] = ()
+    lineage: Lineage = Lineage()
+    fault: FaultOutcome | None = None
+    not_rehearsed: tuple[NotRehearsed, ...] = ()
+    log: tuple[LogLine, ...] = ()
+
+    @model_validator(mode="after")
+    def _say_the_outcome(self) -> RunRecord:
+        if not self.outcome:
+            object.__setattr__(self, "outcome", sentence(self))
+        return self
+
+    def failure(self) -> tuple[str, str, str] | None:
+        """Return (stage, action, cause) of the first action that failed."""
+        for stage in self.stages:
+            for action in stage.actions:
+                if action.state is State.FAILED:
+                    return stage.name, action.name, action.cause or "no cause was given"
+        return None
+
+    @property
+    def calls(self) -> int:
+        """Calls that roles made."""
+        return sum(role.calls for role in self.roles)
+
+    @property
+    def denied(self) -> int:
+        """Calls that IAM refused."""
+        return sum(denial.times for role in self.roles for denial in role.denied)
+
+
+def sentence(record: RunRecord) -> str:
+    """Say in one sentence how the run ended."""
+    failure = record.failure()
+    served = [check.environment for check in record.verifications if check.passed]
+    if record.state is State.SUCCEEDED:
+        passed = " and passed every gate" if record.decisions and all(one.passed for one in record.decisions) else ""
+        where = f"; it now answers in {_list(served)}" if served else ""
+        return f"The new model was trained{passed}{where}."
+    if failure is not None:
+        stage, action, cause = failure
+        first = cause.strip().splitlines()[0] if cause.strip() else "no cause was given"
+        place = stage if stage == action else f"{stage} ({action})"
+        return f"The run stopped in {place}: {_shorten(first)}"
+    return f"The run {'was stopped' if record.state is State.STOPPED else 'did not finish'} before its end."
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _shorten(text: str, limit: int = 240) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,208 @@
+"""What the tests of the functions share: AWS as botocore's models describe it, and one good event per function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from lambdas.shared import clients
+from lambdas.shared.clients import PATIENT
+
+EVENTS = Path(__file__).parent / "events"
+BUCKET = "mlops-artifacts"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    function_name: str = "function"
+    function_version: str = "$LATEST"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:111122223333:function:function"
+    aws_request_id: str = "0a1b2c3d-request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+class Aws:
+    """Stubbed services check every parameter against the service model; all others are moto's."""
+
+    def __init__(self, session: botocore.session.Session, made: dict[str, Any]) -> None:
+        self._session, self._made = session, made
+        self._stubbers: dict[str, Stubber] = {}
+        self.moto_is_there = False
+        self.served_here: set[str] = set()
+
+    def stub(self, service: str) -> Stubber:
+        if service not in self._stubbers:
+            stubber = Stubber(self._client(service))
+            stubber.activate()
+            self._stubbers[service] = stubber
+        return self._stubbers[service]
+
+    def create_client(self, service: str, config: Any = PATIENT) -> Any:
+        if service in self._stubbers:
+            return self._stubbers[service].client
+        assert self.moto_is_there or service in self.served_here, f"the test neither stubs {service} nor asks for moto"
+        return self._session.create_client(service, config=config) if config is not PATIENT else self._client(service)
+
+    def _client(self, service: str) -> Any:
+        # To make a client takes a tenth of a second and more; one serves all tests.
+        if service not in self._made:
+            self._made[service] = self._session.create_client(service)
+        return self._made[service]
+
+    def close(self) -> None:
+        for stubber in self._stubbers.values():
+            stubber.deactivate()
+
+    def assert_all_called(self) -> None:
+        for stubber in self._stubbers.values():
+            stubber.assert_no_pending_responses()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "example",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def session() -> botocore.session.Session:
+    """One for all tests: it keeps the service models, which take long to read."""
+    made = botocore.session.Session()
+    made.set_config_variable("region", "eu-west-1")
+    made.set_credentials("AKIAEXAMPLE", "example")
+    return made
+
+
+@pytest.fixture(scope="session")
+def made() -> dict[str, Any]:
+    """The clients of all tests."""
+    return {}
+
+
+@pytest.fixture
+def aws(session: botocore.session.Session, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    services = Aws(session, made)
+    monkeypatch.setattr(clients, "get_session", lambda: services)
+    clients.client.cache_clear()
+    yield services
+    services.close()
+    services.assert_all_called()
+    clients.client.cache_clear()
+
+
+@pytest.fixture
+def moto(aws: Aws) -> Iterator[Aws]:
+    with mock_aws():
+        aws.moto_is_there = True
+        yield aws
+
+
+@pytest.fixture
+def context() -> Context:
+    return Context()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The artifact bucket."""
+
+    s3: Any
+
+    def put(self, key: str, body: str | bytes | Json | list[Any]) -> str:
+        if isinstance(body, dict | list):
+            body = json.dumps(body)
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+        return f"s3://{BUCKET}/{key}"
+
+    def read(self, key: str) -> Json:
+        document: Json = json.loads(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        return document
+
+    def keys(self) -> list[str]:
+        return [found["Key"] for found in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
+
+@pytest.fixture
+def bucket(moto: Aws) -> Bucket:
+    s3 = moto.create_client("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return Bucket(s3)
+
+
+@pytest.fixture
+def event_of() -> Callable[..., Json]:
+    """Return the good event of a function; keywords replace fields of it."""
+
+    def build(name: str, **changes: Any) -> Json:
+        event: Json = json.loads((EVENTS / f"{name}.json").read_text())
+        return event | changes
+
+    return build
+
+
+@pytest.fixture
+def job_of(event_of: Callable[..., Json]) -> Callable[..., Json]:
+    """Return the CodePipeline event of a function; keywords replace user parameters."""
+
+    def build(name: str, **changes: Any) -> Json:
+        job: Json = json.loads((EVENTS / "codepipeline_job.json").read_text())
+        parameters = json.dumps(event_of(name, **changes))
+        job["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = parameters
+        return job
+
+    return build
+
+
+JOB_ID = "11111111-abcd-1111-abcd-111111abcdef"
+
+
+@pytest.fixture
+def expect_answer(aws: Aws) -> Callable[..., None]:
+    """Expect one answer to the job: a success with variables, or a failure whose message has all `words`."""
+
+    def expect(
+        *, variables: dict[str, str] | None = None, kind: str = "JobFailed", words: tuple[str, ...] = ()
+    ) -> None:
+        pipeline = aws.stub("codepipeline")
+        if variables is not None:
+            pipeline.add_response("put_job_success_result", {}, {"jobId": JOB_ID, "outputVariables": variables})
+            return
+        details = {"type": kind, "message": Containing(words), "externalExecutionId": Context.aws_request_id}
+        pipeline.add_response("put_job_failure_result", {}, {"jobId": JOB_ID, "failureDetails": details})
+
+    return expect
+
+
+class Containing:
+    """Equal to every text that contains all words."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and bool(other) and all(word in other for word in self.words)
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def __repr__(self) -> str:
+        return f"a text with {self.words}"

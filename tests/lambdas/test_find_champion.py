@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+
+from lambdas.find_champion import handler
+from lambdas.shared.endpoints import Endpoint, EndpointState
+from lambdas.shared.errors import EndpointChanging, EndpointNotServing
+
+if TYPE_CHECKING:
+    from tests.lambdas.conftest import Aws, Context, Json
+
+NAME = "mlops-churn-prod"
+ARN = "arn:aws:sagemaker:eu-west-1:111122223333"
+MODEL_DATA = "s3://mlops-artifacts/churn/runs/run-0/model/job-0/output/model.tar.gz"
+PACKAGE = f"{ARN}:model-package/mlops-churn/2"
+NOW = "2026-11-12T00:00:00Z"
+STATUSES = botocore.session.Session().get_service_model("sagemaker").shape_for("EndpointStatus").enum
+
+
+def describe_endpoint(aws: Aws, status: str = "InService", **more: Any) -> None:
+    response = {
+        "EndpointName": NAME,
+        "EndpointArn": f"{ARN}:endpoint/{NAME}",
+        "EndpointConfigName": f"{NAME}-old",
+        "EndpointStatus": status,
+        "CreationTime": NOW,
+        "LastModifiedTime": NOW,
+    }
+    aws.stub("sagemaker").add_response("describe_endpoint", response | more, {"EndpointName": NAME})
+
+
+def describe_config(aws: Aws, *variants: Json) -> None:
+    response = {
+        "EndpointConfigName": f"{NAME}-old",
+        "EndpointConfigArn": f"{ARN}:endpoint-config/{NAME}-old",
+        "ProductionVariants": list(variants),
+        "CreationTime": NOW,
+    }
+    expected = {"EndpointConfigName": f"{NAME}-old"}
+    aws.stub("sagemaker").add_response("describe_endpoint_config", response, expected)
+
+
+def describe_model(aws: Aws, **containers: Any) -> None:
+    response = {"ModelName": "model-0", "ModelArn": f"{ARN}:model/model-0", "CreationTime": NOW} | containers
+    aws.stub("sagemaker").add_response("describe_model", response, {"ModelName": "model-0"})
+
+
+def list_tags(aws: Aws, *tags: Json, token: str | None = None, after: str | None = None) -> None:
+    response: Json = {"Tags": list(tags)} | ({"NextToken": token} if token else {})
+    expected = {"ResourceArn": f"{ARN}:model/model-0"} | ({"NextToken": after} if after else {})
+    aws.stub("sagemaker").add_response("list_tags", response, expected)
+
+
+VARIANT = {"VariantName": "main", "ModelName": "model-0"}
+CONTAINER = {"Image": "image:3.0-5", "ModelDataUrl": MODEL_DATA}
+
+
+@pytest.fixture
+def find(event_of: Callable[..., Json], context: Context) -> Callable[[], Json]:
+    return lambda: handler.handle(event_of("find_champion"), context)
+
+
+@pytest.mark.parametrize("container", [{"PrimaryContainer": CONTAINER}, {"Containers": [CONTAINER]}])
+def test_the_model_in_service_is_the_champion(aws: Aws, find: Callable[[], Json], container: Json) -> None:
+    describe_endpoint(aws)
+    describe_config(aws, VARIANT)
+    describe_model(aws, **container)
+    list_tags(aws, {"Key": "team", "Value": "x"}, token="next")
+    list_tags(aws, {"Key": "mlops:model-package", "Value": PACKAGE}, after="next")
+    assert find() == {
+        "exists": True,
+        "endpointName": NAME,
+        "modelName": "model-0",
+        "modelDataUrl": MODEL_DATA,
+        "imageUri": "image:3.0-5",
+        "modelPackageArn": PACKAGE,
+    }
+
+
+def test_a_model_that_was_deployed_by_hand_has_no_package(aws: Aws, find: Callable[[], Json]) -> None:
+    describe_endpoint(aws)
+    describe_config(aws, VARIANT)
+    describe_model(aws, PrimaryContainer=CONTAINER)
+    list_tags(aws)
+    assert find()["modelPackageArn"] is None
+
+
+def test_no_endpoint_is_no_champion(aws: Aws, find: Callable[[], Json]) -> None:
+    message = f'Could not find endpoint "{ARN}:endpoint/{NAME}".'
+    aws.stub("sagemaker").add_client_error("describe_endpoint", "ValidationException", message)
+    assert find() == {"exists": False}
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("ValidationException", "1 validation error detected"),
+        ("AccessDeniedException", "Could not find endpoint: not authorized"),
+        ("InternalFailure", "Could not find endpoint"),
+        ("ResourceNotFound", "something"),
+    ],
+)
+def test_any_other_error_is_not_taken_for_no_champion(
+    aws: Aws, find: Callable[[], Json], code: str, message: str
+) -> None:
+    aws.stub("sagemaker").add_client_error("describe_endpoint", code, message)
+    with pytest.raises(Exception, match=code):
+        find()
+
+
+@pytest.mark.parametrize("status", [status for status in STATUSES if status != "InService"] + ["Hibernating"])
+def test_every_status_but_in_service_is_an_error(aws: Aws, find: Callable[[], Json], status: str) -> None:
+    describe_endpoint(aws, status, FailureReason="disk full")
+    changing = status in {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
+    with pytest.raises(EndpointChanging if changing else EndpointNotServing, match=f"{status}.*disk full"):
+        find()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_every_status_that_sagemaker_knows_is_known_here(status: str) -> None:
+    from lambdas.shared.endpoints import _STATES  # noqa: PLC0415
+
+    assert status in _STATES
+
+
+def test_an_unknown_status_counts_as_broken() -> None:
+    endpoint = Endpoint(name=NAME, status="Hibernating", config_name="c", failure_reason="")
+    assert endpoint.state is EndpointState.BROKEN
+
+
+def test_a_variant_without_model_is_an_error(aws: Aws, find: Callable[[], Json]) -> None:
+    describe_endpoint(aws)
+    describe_config(aws, {"VariantName": "main"})
+    with pytest.raises(EndpointNotServing, match="variant main of endpoint mlops-churn-prod has no model"):
+        find()
+
+
+@pytest.mark.parametrize(
+    ("containers", "words"),
+    [
+        ({"Containers": [CONTAINER, CONTAINER]}, "2 containers"),
+        ({"PrimaryContainer": {"Image": "image"}}, "no model data"),
+        ({}, "no image"),
+    ],
+)
+def test_a_model_that_cannot_be_compared_is_an_error(
+    aws: Aws, find: Callable[[], Json], containers: Json, words: str
+) -> None:
+    describe_endpoint(aws)
+    describe_config(aws, VARIANT)
+    describe_model(aws, **containers)
+    with pytest.raises(EndpointNotServing, match=words):
+        find()

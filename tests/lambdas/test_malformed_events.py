@@ -1,0 +1,109 @@
+"""No event ends silently: there is an answer or an exception that says what is wrong."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambdas.shared.errors import EventError
+
+if TYPE_CHECKING:
+    from tests.lambdas.conftest import Aws, Context, Json
+
+EVENTS = Path(__file__).parent / "events"
+WORKFLOW = ("start_pipeline", "quality_gate", "find_champion", "register_model", "verify_endpoint")
+JOBS = ("training_outcome", "inspect_change_set", "record_approval")
+NOT_EVENTS = (None, [], {}, "text", 5, True, {"a": 1}, [[]], "ü" * 1_000_000, {"x" * 10_000: "y" * 1_000_000})
+WRONG_VALUES = (KeyError, None, 5.5j, [], {}, "", [{"a": ["b"]}])
+UNUSED = {
+    "start_pipeline": {"version", "id", "detail-type", "source", "account", "time", "region", "resources"},
+}
+"""Fields that no function reads; they do not have to be right."""
+
+
+def good(name: str) -> Json:
+    event: Json = json.loads((EVENTS / f"{name}.json").read_text())
+    return event
+
+
+def paths(document: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the way to every field of `document`."""
+    for name, value in document.items() if isinstance(document, dict) else ():
+        yield (*path, name)
+        yield from paths(value, (*path, name))
+
+
+def optional(name: str, path: tuple[str, ...]) -> bool:
+    if path[0] in UNUSED.get(name, set()) or path[-1] in {"floor", "ceiling", "resamples", "seed"}:
+        return True
+    if name == "start_pipeline":
+        return path not in {
+            ("detail",),
+            ("detail", "bucket"),
+            ("detail", "bucket", "name"),
+            ("detail", "object"),
+            ("detail", "object", "key"),
+            ("detail", "object", "version-id"),
+        }
+    if name == "quality_gate":
+        return path[:2] in {("gates", "data"), ("gates", "verify")} or path[:3] in {
+            ("gates", "metrics", "auc"),
+            ("gates", "metrics", "log_loss"),
+        }
+    return path[:3] in {("gates", "metrics", "auc"), ("gates", "metrics", "log_loss")}
+
+
+REQUIRED = [(name, path) for name in WORKFLOW for path in paths(good(name)) if not optional(name, path)]
+PARAMETERS = [(name, path[0]) for name in JOBS for path in paths(good(name))]
+
+
+def changed(event: Json, path: tuple[str, ...], value: Any) -> Json:
+    document = copy.deepcopy(event)
+    place = document
+    for name in path[:-1]:
+        place = place[name]
+    if value is KeyError:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return document
+
+
+def handle(name: str) -> Callable[[object, object], Any]:
+    entry: Callable[[object, object], Any] = importlib.import_module(f"lambdas.{name}.handler").handle
+    return entry
+
+
+@pytest.mark.parametrize("name", [*WORKFLOW, *JOBS])
+def test_something_that_is_no_event_is_refused(name: str, context: Context, aws: Aws) -> None:
+    aws.stub("codepipeline")
+    for event in NOT_EVENTS:
+        with pytest.raises(EventError) as error:
+            handle(name)(event, context)
+        assert len(str(error.value)) < 2100
+
+
+@pytest.mark.parametrize(("name", "path"), REQUIRED, ids=lambda part: part if isinstance(part, str) else ".".join(part))
+def test_a_wrong_field_is_named(name: str, path: tuple[str, ...], context: Context) -> None:
+    for value in WRONG_VALUES:
+        with pytest.raises(EventError) as error:
+            handle(name)(changed(good(name), path, value), context)
+        assert f"field '{'.'.join(path)}" in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "field"), PARAMETERS)
+def test_a_wrong_user_parameter_is_answered_with_its_name(
+    name: str, field: str, expect_answer: Callable[..., None], context: Context
+) -> None:
+    for value in (KeyError, None, 5, [], {}, "", "x" * 100_000):
+        event = good("codepipeline_job")
+        parameters = json.dumps(changed(good(name), (field,), value))
+        event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = parameters
+        expect_answer(kind="ConfigurationError", words=(f"field '{field}'",))
+        assert handle(name)(event, context)["answer"] == "Failed"

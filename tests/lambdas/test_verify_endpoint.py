@@ -1,0 +1,388 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdas.shared.decisions import Check
+from lambdas.shared.errors import EventError, StorageError
+from lambdas.verify_endpoint import handler
+from lambdas.verify_endpoint.logic import ANSWER_CHECKS, LATENCY_CHECK, SERVING_CHECKS, conclude
+
+if TYPE_CHECKING:
+    from tests.lambdas.conftest import Aws, Bucket, Context, Json
+
+NAME = "mlops-churn-prod"
+ARN = "arn:aws:sagemaker:eu-west-1:111122223333"
+NOW = "2026-11-12T00:00:00Z"
+STATUSES = botocore.session.Session().get_service_model("sagemaker").shape_for("EndpointStatus").enum
+ROWS = 60
+Probabilities = dict[str, float]
+
+
+def make_test_set() -> tuple[str, str, Probabilities]:
+    """Return test.csv, predictions.csv and what the model predicts for the features of each row."""
+    test, predictions, model = [], ["row,label,probability"], {}
+    for row in range(1, ROWS + 1):
+        label = int(row % 4 == 0)
+        probability = round(0.15 + 0.6 * label + (row % 7) / 100, 6)
+        features = f"{row},{row / 10},0"
+        test.append(f"{label},{features}")
+        predictions.append(f"{row},{label},{probability}")
+        model[features] = probability
+    return "\n".join(test) + "\n", "\n".join(predictions) + "\n", model
+
+
+TEST, PREDICTIONS, MODEL = make_test_set()
+
+
+@dataclass
+class Serving:
+    """An endpoint as a program on loopback: how it answers can be changed."""
+
+    requests: list[str] = field(default_factory=list)
+    status: int = 200
+    content_type: str = "text/csv; charset=utf-8"
+    delay: float = 0.0
+    answer: Callable[[list[float]], str] = staticmethod(lambda values: "\n".join(map(str, values)) + "\n")
+    single: Callable[[list[float]], str] | None = None
+    broken_off: bool = False
+
+    def respond(self, body: str) -> bytes:
+        self.requests.append(body)
+        values = [MODEL[line] for line in body.split("\n")]
+        write = self.single if self.single and len(values) == 1 else self.answer
+        return write(values).encode()
+
+
+def serve(serving: Serving) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # noqa: N802 - the name is the protocol's
+            assert self.path == f"/endpoints/{NAME}/invocations"
+            assert self.headers["Content-Type"] == self.headers["Accept"] == "text/csv"
+            content = serving.respond(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            time.sleep(serving.delay)
+            if serving.status != 200:
+                content = json.dumps({"message": "the model is broken"}).encode()
+            self.send_response(serving.status)
+            self.send_header("Content-Type", serving.content_type)
+            self.send_header("Content-Length", str(len(content) + 10 * serving.broken_off))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller has given up
+                self.end_headers()
+                self.wfile.write(content)
+            self.close_connection = serving.broken_off
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def serving(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    """The endpoint under test, reached by the real client over HTTP."""
+    serving = Serving()
+    server = serve(serving)
+    aws.served_here.add("sagemaker-runtime")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    yield serving
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def verify(
+    aws: Aws, serving: Serving, bucket: Bucket, event_of: Callable[..., Json], context: Context
+) -> Callable[..., Json]:
+    """Verify the endpoint; keywords replace fields of the event."""
+    del aws, serving
+    bucket.put("churn/runs/run-1/prepared/test/test.csv", TEST)
+    bucket.put("churn/runs/run-1/evaluation/predictions.csv", PREDICTIONS)
+
+    def run(**changes: Any) -> Json:
+        answer = handler.handle(event_of("verify_endpoint", **changes), context)
+        record = bucket.read("churn/runs/run-1/deployments/prod.json")
+        assert record["passed"] is answer["passed"] is all(check["passed"] for check in record["checks"])
+        assert record["summary"] == answer["summary"]
+        assert 0 < len(answer["summary"]) <= 900
+        return answer
+
+    return run
+
+
+def deployed(
+    aws: Aws,
+    event: Json,
+    *,
+    status: str = "InService",
+    config: str | None = None,
+    model_data: str | None = None,
+    image: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """What SageMaker says is in service; None is what was asked for."""
+    expected, stub = event["expected"], aws.stub("sagemaker")
+    endpoint = {
+        "EndpointName": NAME,
+        "EndpointArn": f"{ARN}:endpoint/{NAME}",
+        "EndpointConfigName": config or expected["endpointConfigName"],
+        "EndpointStatus": status,
+        "CreationTime": NOW,
+        "LastModifiedTime": NOW,
+    }
+    stub.add_response("describe_endpoint", endpoint | ({"FailureReason": reason} if reason else {}))
+    if status != "InService" or config:
+        return
+    stub.add_response(
+        "describe_endpoint_config",
+        {
+            "EndpointConfigName": endpoint["EndpointConfigName"],
+            "EndpointConfigArn": f"{ARN}:endpoint-config/c",
+            "ProductionVariants": [{"VariantName": "main", "ModelName": "model-1"}],
+            "CreationTime": NOW,
+        },
+    )
+    container = {"Image": image or expected["imageUri"], "ModelDataUrl": model_data or expected["modelDataUrl"]}
+    response = {"ModelName": "model-1", "ModelArn": f"{ARN}:model/model-1", "CreationTime": NOW}
+    stub.add_response("describe_model", response | {"PrimaryContainer": container})
+
+
+@pytest.fixture
+def good(aws: Aws, event_of: Callable[..., Json]) -> None:
+    """SageMaker says that everything is as asked for."""
+    deployed(aws, event_of("verify_endpoint"))
+
+
+@pytest.mark.usefixtures("good")
+def test_the_endpoint_that_was_asked_for_and_answers_rightly_passes(
+    verify: Callable[..., Json], serving: Serving
+) -> None:
+    answer = verify()
+    assert answer["passed"] is True
+    assert "20 rows sent, 20 answers received" in answer["summary"]
+    assert [len(request.split("\n")) for request in serving.requests] == [20, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize("separator", [",", "\n", ", ", "\r\n"])
+def test_answers_may_stand_on_lines_or_between_commas(
+    verify: Callable[..., Json], serving: Serving, separator: str
+) -> None:
+    serving.answer = lambda values: separator.join(map(str, values))
+    assert verify()["passed"] is True
+
+
+def nothing(_: list[float]) -> str:
+    return ""
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda values: "\n".join(str(1 - value) for value in values), "20 of 20 answers differ from the evaluation"),
+        (lambda values: "\n".join(["0.999"] + [str(v) for v in values[1:]]), "1 of 20 answers differ"),
+        (
+            lambda values: "\n".join(str(value + 0.0002) for value in values),
+            "differ from the evaluation by more than 0.0001",
+        ),
+        (lambda values: "\n".join(str(value) for value in reversed(values)), "differ from the evaluation"),
+        (lambda values: "\n".join(str(value) for value in values[:-1]), "20 rows sent, 19 answers received"),
+        (lambda values: "\n".join(str(value) for value in [*values, 0.5]), "20 rows sent, 21 answers received"),
+        (nothing, "20 rows sent, 0 answers received"),
+        (lambda values: "\n".join(["1.01"] + [str(v) for v in values[1:]]), "no probability within 0 and 1"),
+        (lambda values: "\n".join(["-0.01"] + [str(v) for v in values[1:]]), "'-0.01'"),
+        (lambda values: "\n".join(["nan"] + [str(v) for v in values[1:]]), "'nan'"),
+        (lambda values: "\n".join(["inf"] * len(values)), "20 answers are no probability"),
+        (lambda values: "\n".join(["yes"] * len(values)), "'yes'"),
+        (lambda values: json.dumps({"predictions": values}), "no probability"),
+        (lambda values: "\x00\xff" * 5, "20 rows sent, 1 answer received"),
+    ],
+)
+def test_a_wrong_answer_fails(
+    verify: Callable[..., Json], serving: Serving, answer: Callable[[list[float]], str], words: str
+) -> None:
+    serving.answer = answer
+    result = verify()
+    assert result["passed"] is False
+    assert words in result["summary"]
+
+
+@pytest.mark.usefixtures("good")
+def test_turned_probabilities_miss_the_metrics_too(verify: Callable[..., Json], serving: Serving) -> None:
+    serving.answer = lambda values: "\n".join(str(1 - value) for value in values)
+    summary = verify()["summary"]
+    assert "auc is 0.0000, at least 0.8 required" in summary
+    assert "at most 0.6 required" in summary
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize("status", [400, 424, 429, 500, 503])
+def test_an_error_of_the_model_fails_after_one_attempt(
+    verify: Callable[..., Json], serving: Serving, status: int
+) -> None:
+    serving.status = status
+    result = verify()
+    assert result["passed"] is False
+    assert f"({status}): the model is broken" in result["summary"]
+    assert len(serving.requests) == 1
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/csvx", "x/" + "y" * 3000])
+def test_another_content_type_fails(verify: Callable[..., Json], serving: Serving, content_type: str) -> None:
+    serving.content_type = content_type
+    result = verify()
+    assert result["passed"] is False
+    assert "text/csv required" in result["summary"]
+
+
+@pytest.mark.usefixtures("good")
+def test_no_answer_in_time_fails(
+    verify: Callable[..., Json], serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "IMPATIENT", Config(retries={"total_max_attempts": 1}, read_timeout=0.1))
+    serving.delay = 0.3
+    result = verify()
+    assert result["passed"] is False
+    assert "no answer after 0." in result["summary"]
+    assert len(serving.requests) == 1
+
+
+@pytest.mark.usefixtures("good")
+def test_an_answer_that_breaks_off_fails(verify: Callable[..., Json], serving: Serving) -> None:
+    serving.broken_off = True
+    result = verify()
+    assert result["passed"] is False
+    assert "does not answer" in result["summary"]
+
+
+@pytest.mark.usefixtures("good")
+def test_nobody_listening_fails(verify: Callable[..., Json], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", "http://127.0.0.1:9")
+    result = verify()
+    assert result["passed"] is False
+    assert "the endpoint does not answer" in result["summary"]
+
+
+@pytest.mark.usefixtures("good")
+def test_a_slow_answer_fails_and_the_median_is_told(
+    verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json]
+) -> None:
+    serving.delay = 0.03
+    gates = event_of("verify_endpoint")["gates"]
+    gates["verify"]["maximum_latency_ms"] = 20
+    result = verify(gates=gates)
+    assert result["passed"] is False
+    assert "at most 20 ms allowed" in result["summary"]
+    assert len(serving.requests) == 1 + 3
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize("single", [nothing, lambda _: "0.1,0.2"])
+def test_a_wrong_answer_to_a_single_row_fails(
+    verify: Callable[..., Json], serving: Serving, single: Callable[[list[float]], str]
+) -> None:
+    serving.single = single
+    result = verify()
+    assert result["passed"] is False
+    assert "for one row, 1 row sent" in result["summary"]
+
+
+@pytest.mark.parametrize("status", [status for status in STATUSES if status != "InService"] + ["Hibernating"])
+def test_an_endpoint_that_is_not_in_service_fails_without_being_called(
+    aws: Aws, verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json], status: str
+) -> None:
+    deployed(aws, event_of("verify_endpoint"), status=status, reason="no capacity")
+    result = verify()
+    assert result["passed"] is False
+    assert f"endpoint {NAME} is {status}: no capacity" in result["summary"]
+    assert serving.requests == []
+
+
+def test_an_endpoint_that_is_not_there_fails(aws: Aws, verify: Callable[..., Json]) -> None:
+    aws.stub("sagemaker").add_client_error("describe_endpoint", "ValidationException", "Could not find endpoint")
+    assert f"endpoint {NAME} is missing" in verify()["summary"]
+
+
+@pytest.mark.parametrize(
+    ("served", "words"),
+    [
+        (
+            {"config": "mlops-churn-prod-old"},
+            "mlops-churn-prod-new was asked for: SageMaker has rolled the update back",
+        ),
+        (
+            {"model_data": "s3://mlops-artifacts/other.tar.gz"},
+            "variant main serves the model data s3://mlops-artifacts/other",
+        ),
+        ({"image": "other:1"}, "variant main serves the image other:1"),
+    ],
+)
+def test_a_silent_rollback_fails_without_a_call(  # noqa: PLR0917 - fixtures
+    aws: Aws, verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json], served: Json, words: str
+) -> None:
+    deployed(aws, event_of("verify_endpoint"), **served)
+    result = verify()
+    assert result["passed"] is False
+    assert words in result["summary"]
+    assert serving.requests == []
+
+
+@pytest.mark.usefixtures("good")
+def test_a_metric_that_cannot_be_measured_fails(verify: Callable[..., Json], event_of: Callable[..., Json]) -> None:
+    gates = event_of("verify_endpoint")["gates"]
+    gates["metrics"]["recall"] = {"floor": 0.1}
+    result = verify(gates=gates)
+    assert result["passed"] is False
+    assert "the metric recall cannot be measured here" in result["summary"]
+
+
+@pytest.mark.usefixtures("good")
+@pytest.mark.parametrize(
+    "predictions", ["", "row,label,probability\n", "a,b\n", PREDICTIONS.replace("2,0,", "2,1,", 1)]
+)
+def test_predictions_that_are_not_of_this_test_set_are_an_error(
+    verify: Callable[..., Json], bucket: Bucket, predictions: str, serving: Serving
+) -> None:
+    bucket.put("churn/runs/run-1/evaluation/predictions.csv", predictions)
+    with pytest.raises(EventError, match="predictions"):
+        verify()
+    assert serving.requests == []
+
+
+@pytest.mark.usefixtures("good")
+def test_a_missing_test_set_is_an_error(verify: Callable[..., Json], bucket: Bucket) -> None:
+    bucket.s3.delete_object(Bucket="mlops-artifacts", Key="churn/runs/run-1/prepared/test/test.csv")
+    with pytest.raises(StorageError, match=r"test\.csv does not exist"):
+        verify()
+
+
+ALL = (*SERVING_CHECKS, *ANSWER_CHECKS, "metric-auc", LATENCY_CHECK)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([*ALL, "other"]), st.booleans()), max_size=15))
+def test_it_passes_only_with_every_check_made_and_none_failed(made: list[tuple[str, bool]]) -> None:
+    checks = [Check(name=name, passed=passed, reason="because") for name, passed in made]
+    expected = {name for name, _ in made} >= set(ALL) and all(passed for _, passed in made)
+    assert conclude(NAME, checks, ["auc"]).passed is expected
+
+
+def test_all_checks_together_do_pass() -> None:
+    assert conclude(NAME, [Check(name=name, passed=True, reason="fine") for name in ALL], ["auc"]).passed
