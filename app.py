@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
+from mlops_constructs.roles import permissions_boundary
 from mlops_constructs.settings import SettingsError, load_settings
 from stacks.foundation import FoundationStack
 from stacks.model import ModelStack
@@ -22,9 +23,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
     tools, project = settings.environments.tools, settings.environments.project
     options = {
         "env": cdk.Environment(account=tools.account, region=tools.region),
-        "permissions_boundary": cdk.PermissionsBoundary.from_name(tools.permissions_boundary)
-        if tools.permissions_boundary
-        else None,
+        "permissions_boundary": permissions_boundary(tools.permissions_boundary),
     }
     foundation = FoundationStack(app, f"{project}-foundation", environment=tools, **options)
     for model in settings.models.values():

@@ -59,10 +59,10 @@ class JobState:
         """Return the states: the job itself and the adoption of a job that an earlier, unanswered call started.
 
         SageMaker has no client token for jobs, so the name is the only idempotency key: the retry of a call whose
-        answer was lost meets `ResourceInUse`, and then waits for the job that is already there.
+        answer was lost meets `ResourceInUse`, and then waits for the job that is already there. Its result, or the
+        cause of its failure, is read when it has ended: a running job has no model yet.
         """
-        api = self.kind.value
-        adopt, check, pause = f"{self.name}Adopt", f"{self.name}AdoptedStatus", f"{self.name}AdoptWait"
+        api, adopt = self.kind.value, f"{self.name}Adopt"
         catch = [
             {"ErrorEquals": ["SageMaker.ResourceInUseException"], "ResultPath": "$.failure", "Next": adopt},
             *asl.catch_all(self.failed),
@@ -78,27 +78,44 @@ class JobState:
                 result_path=result_path,
                 result_selector=self.keep,
             ),
-            adopt: asl.task(
-                f"arn:{partition}:states:::aws-sdk:sagemaker:{api.describe}",
-                {f"{api.name_key}.$": self.job_name},
-                timeout_seconds=60,
-                catch=asl.catch_all(self.failed),
-                next_state=check,
-                result_path=result_path,
-                result_selector={**self.keep, "Status.$": f"$.{api.status_path}"},
+            adopt: self._describe(
+                partition, {"Status.$": f"$.{api.status_path}"}, result_path=result_path, next_state=f"{adopt}edStatus"
             ),
-            check: asl.choice(
+            f"{adopt}edStatus": asl.choice(
                 [
-                    {"Variable": f"{result_path}.Status", "StringEquals": "Completed", "Next": self.next_state},
-                    *(
-                        {"Variable": f"{result_path}.Status", "StringEquals": status, "Next": pause}
-                        for status in ("InProgress", "Stopping")
-                    ),
+                    {"Variable": f"{result_path}.Status", "StringEquals": status, "Next": next_state}
+                    for status, next_state in (
+                        ("Completed", f"{adopt}edResult"),
+                        ("InProgress", f"{adopt}Wait"),
+                        ("Stopping", f"{adopt}Wait"),
+                    )
                 ],
-                default=self.failed,
+                default=f"{adopt}edFailure",
             ),
-            pause: asl.wait(ADOPTION_POLL_SECONDS, next_state=adopt),
+            f"{adopt}Wait": asl.wait(ADOPTION_POLL_SECONDS, next_state=adopt),
+            f"{adopt}edResult": self._describe(
+                partition, self.keep, result_path=result_path, next_state=self.next_state
+            ),
+            # In the words in which the native integration tells of a failed job.
+            f"{adopt}edFailure": self._describe(
+                partition,
+                {"Error": "States.TaskFailed", "Cause.$": "States.JsonToString($)"},
+                result_path="$.failure",
+                next_state=self.failed,
+            ),
         }
+
+    def _describe(self, partition: str, keep: Mapping[str, str], *, result_path: str, next_state: str) -> State:
+        api = self.kind.value
+        return asl.task(
+            f"arn:{partition}:states:::aws-sdk:sagemaker:{api.describe}",
+            {f"{api.name_key}.$": self.job_name},
+            timeout_seconds=60,
+            catch=asl.catch_all(self.failed),
+            next_state=next_state,
+            result_path=result_path,
+            result_selector=keep,
+        )
 
 
 def processing_request(

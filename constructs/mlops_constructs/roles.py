@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import PermissionsBoundary, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -17,6 +17,13 @@ from constructs import Construct
 from mlops_constructs.acknowledgements import acknowledge, flat
 
 Conditions = Mapping[str, Mapping[str, Any]]
+
+
+def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
+    """Return the boundary that a stack puts on every role: the name of a policy of its account, or an ARN."""
+    if policy is None:
+        return None
+    return PermissionsBoundary.from_arn(policy) if policy.startswith("arn:") else PermissionsBoundary.from_name(policy)
 
 
 class ServiceRole(Construct):

@@ -321,9 +321,21 @@ class TrainingWorkflow(Construct):
             return s3_assets.Asset(self, "Settings", path=str(path))
 
     def _grant(self) -> None:
-        stack, role, name = Stack.of(self), self._machine.role, f"{self._project}-{self._model.name}"
-        for kind, api in (("processing-job", "Processing"), ("training-job", "Training")):
-            jobs = stack.format_arn(service="sagemaker", resource=kind, resource_name=f"{name}-*")
+        stack, role = Stack.of(self), self._machine.role
+        for kind, api, programs in (
+            ("processing-job", "Processing", ("prepare", "evaluate")),
+            ("training-job", "Training", ("train",)),
+        ):
+            # The names as they are, with `?` for each character of digest and attempt: `*` would also fit the jobs of
+            # a model whose name begins with this one's.
+            jobs = [
+                stack.format_arn(
+                    service="sagemaker",
+                    resource=kind,
+                    resource_name=f"{job_name_prefix(self._project, self._model.name, program)}-{'?' * 32}-?",
+                )
+                for program in programs
+            ]
             role.allow(
                 f"sagemaker:Create{api}Job",
                 f"sagemaker:Describe{api}Job",

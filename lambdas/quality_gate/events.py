@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lambdas.shared.events import Event, S3Uri, Text
-from lambdas.shared.gates import DataGates, MetricGates  # noqa: TC001 - pydantic reads the annotation at run time
+from lambdas.shared.gates import DataGates, MetricGates
 
 
 class Gate(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lambdas.shared.events import Event, S3Uri, Text
-from lambdas.shared.gates import VerifyGates  # noqa: TC001 - pydantic reads the annotation at run time
+from lambdas.shared.gates import VerifyGates
 
 
 class Expected(Event):

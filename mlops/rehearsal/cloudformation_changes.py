@@ -23,7 +23,7 @@ def merge_tags(type_name: str, properties: Mapping[str, Any], tags: Mapping[str,
     if place is None or not tags:
         return dict(properties)
     name, shape = place
-    own = properties.get(name) or ({} if shape == "object" else [])
+    own: Any = properties.get(name) or ({} if shape == "object" else [])
     if shape == "object":
         return {**properties, name: {**tags, **own}}
     taken = {tag["Key"] for tag in own}

@@ -62,14 +62,24 @@ def _check(key: str, slot: Mapping[str, Any], text: str) -> None:
         wanted = problem or f"must match pattern {slot['AllowedPattern']}"
         msg = f"Parameter '{key}' failed to satisfy constraint: {wanted}"
         raise TemplateError(msg)
-    for name, holds in (
-        ("MinLength", lambda limit: len(text) >= int(limit)),
-        ("MaxLength", lambda limit: len(text) <= int(limit)),
-        ("MinValue", lambda limit: float(text) >= float(limit)),
-        ("MaxValue", lambda limit: float(text) <= float(limit)),
+    for name, size in (
+        ("MinLength", len(text)),
+        ("MaxLength", len(text)),
+        ("MinValue", _number(text)),
+        ("MaxValue", _number(text)),
     ):
-        if name in slot and not holds(slot[name]):
-            msg = (
-                f"Parameter '{key}' failed to satisfy constraint: {problem or f'{name} is {slot[name]}, got {text!r}'}"
-            )
+        if name in slot and not _within(name, size, float(slot[name])):
+            wanted = problem or f"{name} is {slot[name]}, got {text!r}"
+            msg = f"Parameter '{key}' failed to satisfy constraint: {wanted}"
             raise TemplateError(msg)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")  # neither large nor small enough
+
+
+def _within(name: str, size: float, limit: float) -> bool:
+    return size >= limit if name.startswith("Min") else size <= limit

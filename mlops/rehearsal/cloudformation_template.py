@@ -49,14 +49,14 @@ def _short_form(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
     elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
     else:
-        value = loader.construct_scalar(node)  # type: ignore[arg-type]
+        value = node.value
         if tag == "GetAtt":
             value = value.split(".", 1)
     return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": value}
 
 
 _Loader.add_multi_constructor("!", _short_form)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)
 
 
 def parse(body: str) -> dict[str, Any]:
@@ -173,10 +173,10 @@ class Scope:
                 return any(self.test(item) for item in argument)
             case "Fn::Equals":
                 left, right = (self.evaluate(item) for item in argument)
-                return _text(left) == _text(right)
+                return bool(_text(left) == _text(right))
             case "Fn::Contains":
                 values, value = (self.evaluate(item) for item in argument)
-                return value in values
+                return bool(value in values)
         msg = f"Template error: {name} is not a condition function"
         raise TemplateError(msg)
 

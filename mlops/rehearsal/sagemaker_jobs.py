@@ -46,6 +46,9 @@ def shutdown() -> None:
 def create_training_job(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
     """Start a training job, or refuse it as SageMaker does."""
     name = request["TrainingJobName"]
+    for section in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
+        if not request.get(section):  # the API's model leaves them out for serverless jobs only
+            refuse(f"{section} is required: serverless training jobs are not rehearsed.")
     _check_unused(backend.training_jobs, backend, "training-job", name, noun="Training job")
     algorithm = request["AlgorithmSpecification"]
     if not algorithm.get("TrainingImage"):

@@ -40,7 +40,7 @@ def install() -> None:
         if endpoint_config_name in self.endpoint_configs:
             arn = sagemaker_api.arn(self, "endpoint-config", endpoint_config_name)
             refuse(f'Cannot create already existing endpoint configuration "{arn}".')
-        configuration = configure_in_moto(self, endpoint_config_name, *args, **kwargs)
+        configuration: Any = configure_in_moto(self, endpoint_config_name, *args, **kwargs)
         configuration.arn = configuration.endpoint_config_arn  # moto keeps a tuple
         return configuration
 

@@ -56,7 +56,9 @@ def emit(detail_type: str, detail: dict[str, Any], *, resources: Iterable[str]) 
     try:
         from mlops.rehearsal import events  # noqa: PLC0415 - it imports moto
 
-        events.emit("aws.sagemaker", detail_type, _event_detail(detail), resources=tuple(resources))
+        arns = tuple(resources)
+        _, _, _, region, account, _ = arns[0].split(":", 5)
+        events.emit("aws.sagemaker", detail_type, _event_detail(detail), arns, account=account, region=region)
     except Exception as error:  # noqa: BLE001 - a job does not end because a rule's target is broken
         TIMELINE.emit(Kind.EVENT, detail_type, Phase.FAILED, error=f"{type(error).__name__}: {error}")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from mlops.rehearsal import images, sagemaker_api, sagemaker_observed, sagemaker_storage
 from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.sagemaker_job import REASON_LIMIT, Job, JobError
+from mlops.rehearsal.sagemaker_metrics import MetricReader
 from mlops.rehearsal.sagemaker_programs import Ending, Program, Result, Workspace
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
@@ -59,28 +58,6 @@ class _Capacity:
 _capacity = _Capacity()
 
 
-@dataclass
-class _Metrics:
-    """The last value of every metric that the log shows."""
-
-    definitions: list[tuple[str, re.Pattern[str]]]
-    values: dict[str, tuple[float, datetime]]
-
-    @classmethod
-    def of(cls, definitions: list[dict[str, str]]) -> _Metrics:
-        return cls([(item["Name"], re.compile(item["Regex"])) for item in definitions], {})
-
-    def read(self, line: str) -> None:
-        shown = line.replace("\t", "#011")
-        for name, regex in self.definitions:
-            found = regex.search(shown)
-            if found and found.groups():
-                try:
-                    self.values[name] = (float(found.group(1)), sagemaker_api.now())
-                except ValueError:
-                    continue
-
-
 class TrainingJob(Job):
     """One training job."""
 
@@ -94,7 +71,7 @@ class TrainingJob(Job):
         self.image = images.find(request["AlgorithmSpecification"]["TrainingImage"])
         given = request["AlgorithmSpecification"].get("MetricDefinitions")
         self.metric_definitions = given or [metric.definition() for metric in self.image.metrics]
-        self._metrics = _Metrics.of(self.metric_definitions)
+        self._metrics = MetricReader.of(self.metric_definitions)
         self.training_job_status = "InProgress"
         self.secondary_status = "Starting"
         self.training_start_time: datetime | None = None

@@ -91,7 +91,8 @@ def status_changed(execution: Any) -> None:
     try:
         from mlops.rehearsal import events  # noqa: PLC0415 - it imports moto
 
-        events.emit("aws.states", kind, detail, resources=[execution.exec_arn])
+        account, region = execution.account_id, execution.region_name
+        events.emit("aws.states", kind, detail, (execution.exec_arn,), account=account, region=region)
     except Exception as error:  # noqa: BLE001 - an execution does not end because a rule's target is broken
         TIMELINE.emit(Kind.EVENT, kind, Phase.FAILED, error=f"{type(error).__name__}: {error}")
 
@@ -166,5 +167,5 @@ def _error_of(error: Exception) -> dict[str, Any]:
 
 
 def _details_of(failure: Any) -> dict[str, Any]:
-    details = next(iter((failure.event_details or {}).values()), {})
+    details: dict[str, Any] = next(iter((failure.event_details or {}).values()), {})
     return {"error": details.get("error"), "cause": details.get("cause")}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
@@ -22,7 +22,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resou
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from mlops.rehearsal import sagemaker_requests
 from mlops.rehearsal.stepfunctions_clients import as_json, client_for
@@ -81,19 +80,7 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc] # moto is n
         if not isinstance(ex, ClientError):
             return super()._from_error(env=env, ex=_readable(ex))
         name, cause = client_error(ex)
-        return FailureEvent(
-            env=env,
-            error_name=CustomErrorName(name),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(
-                taskFailedEventDetails=TaskFailedEventDetails(
-                    error=name,
-                    cause=cause,
-                    resource=self._get_sfn_resource(),
-                    resourceType=self._get_sfn_resource_type(),
-                )
-            ),
-        )
+        return self._failure(env, CustomErrorName(name), cause)
 
     def _eval_service_task(
         self, env: Any, resource_runtime_part: Any, normalised_parameters: dict[str, Any], state_credentials: Any
@@ -123,7 +110,8 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc] # moto is n
                 return None
             described = as_json(answer, milliseconds=True)
             if status in _BAD:
-                raise FailureEventException(self._failed(env, json.dumps(described)))
+                failed = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
+                raise FailureEventException(self._failure(env, failed, json.dumps(described)))
             return described
 
         return resolve
@@ -141,20 +129,17 @@ class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc] # moto is n
                 with contextlib.suppress(ClientError):
                     getattr(client, waiting.stop)(**{waiting.name: normalised_parameters[waiting.name]})
 
-    def _failed(self, env: Any, cause: str) -> Any:
-        return FailureEvent(
-            env=env,
-            error_name=StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed),
-            event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(
-                taskFailedEventDetails=TaskFailedEventDetails(
-                    error=StatesErrorNameType.StatesTaskFailed.to_name(),
-                    cause=cause,
-                    resource=self._get_sfn_resource(),
-                    resourceType=self._get_sfn_resource_type(),
-                )
-            ),
-        )
+    def _failure(self, env: Any, error: Any, cause: str) -> Any:
+        details: dict[str, Any] = {
+            "taskFailedEventDetails": {
+                "error": error.error_name,
+                "cause": cause,
+                "resource": self._get_sfn_resource(),
+                "resourceType": self._get_sfn_resource_type(),
+            }
+        }
+        event: Any = FailureEvent
+        return event(env=env, error_name=error, event_type=HistoryEventType.TaskFailed, event_details=details)
 
 
 def client_error(error: ClientError) -> tuple[str, str]:

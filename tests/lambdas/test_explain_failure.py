@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.explain_failure import handler
-from lambdas.explain_failure.logic import explain
+from lambdas.explain_failure.logic import Failure, explain
 
 if TYPE_CHECKING:
     from tests.lambdas.conftest import Context, Json
@@ -22,9 +22,9 @@ JSON = st.recursive(
 )
 
 
-def told(error: str, cause: Any, **more: Any) -> tuple[str, str]:
+def told(error: str, cause: Any, **more: Any) -> Failure:
     text = cause if isinstance(cause, str) else json.dumps(cause)
-    return tuple(explain({"error": {"Error": error, "Cause": text}} | more))
+    return explain({"error": {"Error": error, "Cause": text}} | more)
 
 
 def test_a_failed_training_job_is_told_by_its_failure_reason(event_of: Callable[..., Json], context: Context) -> None:

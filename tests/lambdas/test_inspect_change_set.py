@@ -53,7 +53,8 @@ def inspect(aws: Aws, job_of: Callable[..., Json], context: Context) -> Callable
             response |= {"NextToken": f"page{number + 1}"} if number + 1 < len(pages) else {}
             expected: Json = NAMES | ({"NextToken": f"page{number}"} if number else {})
             aws.stub("cloudformation").add_response("describe_change_set", response, expected)
-        return handler.handle(job_of("inspect_change_set"), context)
+        result: Json = handler.handle(job_of("inspect_change_set"), context)
+        return result
 
     return run
 

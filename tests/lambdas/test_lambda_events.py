@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,14 +27,14 @@ def test_every_missing_field_is_named() -> None:
     assert "and 6 more" in str(error.value)
 
 
-def test_a_nested_field_is_named_by_its_path(event_of: pytest.FixtureRequest) -> None:
+def test_a_nested_field_is_named_by_its_path(event_of: Callable[..., Any]) -> None:
     event = event_of("quality_gate")
     event["gates"]["metrics"]["auc"] = {"floor": "high"}
     with pytest.raises(EventError, match=r"field 'gates\.metrics\.auc\.floor': .* got 'high'"):
         read(MetricsGateEvent, event)
 
 
-def test_a_bound_without_a_value_is_refused(event_of: pytest.FixtureRequest) -> None:
+def test_a_bound_without_a_value_is_refused(event_of: Callable[..., Any]) -> None:
     event = event_of("quality_gate")
     event["gates"]["metrics"]["auc"] = {"floor": None, "ceiling": None}
     with pytest.raises(EventError, match="either 'floor' or 'ceiling'"):
@@ -39,14 +42,14 @@ def test_a_bound_without_a_value_is_refused(event_of: pytest.FixtureRequest) -> 
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.8", True])
-def test_a_floor_that_is_no_number_is_refused(event_of: pytest.FixtureRequest, value: object) -> None:
+def test_a_floor_that_is_no_number_is_refused(event_of: Callable[..., Any], value: object) -> None:
     event = event_of("quality_gate")
     event["gates"]["metrics"]["auc"] = {"floor": value}
     with pytest.raises(EventError, match=r"gates\.metrics\.auc\.floor"):
         read(MetricsGateEvent, event)
 
 
-def test_a_gate_without_any_metric_is_refused(event_of: pytest.FixtureRequest) -> None:
+def test_a_gate_without_any_metric_is_refused(event_of: Callable[..., Any]) -> None:
     event = event_of("quality_gate")
     event["gates"]["metrics"] = {}
     with pytest.raises(EventError, match=r"gates\.metrics"):

@@ -55,7 +55,7 @@ def test_a_denied_document_names_permission_and_object(aws: Aws) -> None:
 
 def test_a_failed_write_names_the_object(aws: Aws) -> None:
     aws.stub("s3").add_client_error("put_object", "NoSuchBucket", "gone", 404)
-    with pytest.raises(StorageError, match="s3://b-1/k does not exist"):
+    with pytest.raises(StorageError, match=r"s3://b-1/k does not exist"):
         Storage(client("s3")).write_json("s3://b-1/k", {})
 
 
@@ -64,7 +64,7 @@ def test_lines_are_read_without_their_ends(storage: Storage, bucket: Bucket) -> 
 
 
 def test_lines_that_are_no_text_are_named(storage: Storage, bucket: Bucket) -> None:
-    with pytest.raises(StorageError, match="a.csv is not text in UTF-8"):
+    with pytest.raises(StorageError, match=r"a\.csv is not text in UTF-8"):
         list(storage.lines(bucket.put("a.csv", b"ok\n\xff\n"), limit=100))
 
 

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 EVENTS = Path(__file__).parent / "events"
 WORKFLOW = ("start_pipeline", "quality_gate", "find_champion", "register_model", "verify_endpoint")
 JOBS = ("training_outcome", "inspect_change_set", "record_approval")
-NOT_EVENTS = (None, [], {}, "text", 5, True, {"a": 1}, [[]], "ü" * 1_000_000, {"x" * 10_000: "y" * 1_000_000})
-WRONG_VALUES = (KeyError, None, 5.5j, [], {}, "", [{"a": ["b"]}])
+NOT_EVENTS: tuple[Any, ...] = (
+    None,
+    [],
+    {},
+    "text",
+    5,
+    True,
+    {"a": 1},
+    [[]],
+    "ü" * 1_000_000,
+    {"x" * 10_000: "y" * 1_000_000},
+)
+WRONG_VALUES: tuple[Any, ...] = (KeyError, None, 5.5j, [], {}, "", [{"a": ["b"]}])
 UNUSED = {
     "start_pipeline": {"version", "id", "detail-type", "source", "account", "time", "region", "resources"},
 }
@@ -101,7 +112,8 @@ def test_a_wrong_field_is_named(name: str, path: tuple[str, ...], context: Conte
 def test_a_wrong_user_parameter_is_answered_with_its_name(
     name: str, field: str, expect_answer: Callable[..., None], context: Context
 ) -> None:
-    for value in (KeyError, None, 5, [], {}, "", "x" * 100_000):
+    values: tuple[Any, ...] = (KeyError, None, 5, [], {}, "", "x" * 100_000)
+    for value in values:
         event = good("codepipeline_job")
         parameters = json.dumps(changed(good(name), (field,), value))
         event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"] = parameters

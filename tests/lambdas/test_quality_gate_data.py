@@ -44,7 +44,8 @@ def report(**changes: Any) -> Json:
 def decide(bucket: Bucket, event_of: Callable[..., Json], context: Context) -> Callable[[Any], Json]:
     def run(document: Any) -> Json:
         bucket.put(KEY, document)
-        return handler.handle(event_of("quality_gate", gate="data"), context)
+        result: Json = handler.handle(event_of("quality_gate", gate="data"), context)
+        return result
 
     return run
 

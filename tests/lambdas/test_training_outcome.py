@@ -38,7 +38,8 @@ def finish(aws: Aws, job_of: Callable[..., Json], context: Context) -> Callable[
             "startDate": "2026-11-12T00:00:00Z",
         } | execution
         aws.stub("stepfunctions").add_response("describe_execution", response, {"executionArn": EXECUTION})
-        return handler.handle(job_of("training_outcome"), context)
+        result: Json = handler.handle(job_of("training_outcome"), context)
+        return result
 
     return run
 

@@ -47,6 +47,10 @@ def make_test_set() -> tuple[str, str, Probabilities]:
 TEST, PREDICTIONS, MODEL = make_test_set()
 
 
+def lines(values: list[float]) -> str:
+    return "\n".join(map(str, values)) + "\n"
+
+
 @dataclass
 class Serving:
     """An endpoint as a program on loopback: how it answers can be changed."""
@@ -55,7 +59,7 @@ class Serving:
     status: int = 200
     content_type: str = "text/csv; charset=utf-8"
     delay: float = 0.0
-    answer: Callable[[list[float]], str] = staticmethod(lambda values: "\n".join(map(str, values)) + "\n")
+    answer: Callable[[list[float]], str] = lines
     single: Callable[[list[float]], str] | None = None
     broken_off: bool = False
 
@@ -70,7 +74,7 @@ def serve(serving: Serving) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name is the protocol's
+        def do_POST(self) -> None:
             assert self.path == f"/endpoints/{NAME}/invocations"
             assert self.headers["Content-Type"] == self.headers["Accept"] == "text/csv"
             content = serving.respond(self.rfile.read(int(self.headers["Content-Length"])).decode())
@@ -115,7 +119,7 @@ def verify(
     bucket.put("churn/runs/run-1/evaluation/predictions.csv", PREDICTIONS)
 
     def run(**changes: Any) -> Json:
-        answer = handler.handle(event_of("verify_endpoint", **changes), context)
+        answer: Json = handler.handle(event_of("verify_endpoint", **changes), context)
         record = bucket.read("churn/runs/run-1/deployments/prod.json")
         assert record["passed"] is answer["passed"] is all(check["passed"] for check in record["checks"])
         assert record["summary"] == answer["summary"]
@@ -211,7 +215,7 @@ def nothing(_: list[float]) -> str:
         (lambda values: "\n".join(["inf"] * len(values)), "20 answers are no probability"),
         (lambda values: "\n".join(["yes"] * len(values)), "'yes'"),
         (lambda values: json.dumps({"predictions": values}), "no probability"),
-        (lambda values: "\x00\xff" * 5, "20 rows sent, 1 answer received"),
+        (lambda _: "\x00\xff" * 5, "20 rows sent, 1 answer received"),
     ],
 )
 def test_a_wrong_answer_fails(
@@ -334,7 +338,7 @@ def test_an_endpoint_that_is_not_there_fails(aws: Aws, verify: Callable[..., Jso
         ({"image": "other:1"}, "variant main serves the image other:1"),
     ],
 )
-def test_a_silent_rollback_fails_without_a_call(  # noqa: PLR0917 - fixtures
+def test_a_silent_rollback_fails_without_a_call(
     aws: Aws, verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json], served: Json, words: str
 ) -> None:
     deployed(aws, event_of("verify_endpoint"), **served)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,3 +86,30 @@ def test_tags_of_a_package_are_set_once(account: Any, group: str) -> None:
     for value in ("a", "b"):
         account.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "k", "Value": value}])
     assert account.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "k", "Value": "b"}]
+
+
+def test_an_approval_is_an_event(account: Any, group: str, waiting: Any) -> None:
+    arn = package(account, group)
+    sqs, events = account.client("sqs"), account.client("events")
+    queue = sqs.create_queue(QueueName=account.name("approvals"))["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": queue_arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {"ModelPackageGroupName": [group], "ModelApprovalStatus": ["Approved"]},
+    }
+    rule = account.name("approved")
+    events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=rule, Targets=[{"Id": "q", "Arn": queue_arn}])
+    account.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    message = waiting(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))[0]
+    event = json.loads(message["Body"])
+    assert (event["detail"]["ModelPackageArn"], event["region"]) == (arn, "eu-west-1")

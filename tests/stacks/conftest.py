@@ -1,0 +1,73 @@
+"""A project with everything that a fork can switch on, synthesized once; and one with nothing, see tests/conftest.py."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT, Template
+
+BOUNDARY = "arn:aws:iam::111122223333:policy/team/boundary"
+CONNECTION = "arn:aws:codeconnections:eu-west-1:111122223333:connection/01234567-0123-0123-0123-0123456789ab"
+NETWORK = {
+    "vpc_id": "vpc-0123456789abcdef0",
+    "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "security_group_ids": ["sg-0123456789abcdef0"],
+}
+NEIGHBOUR = "churn-of-customers-1"
+"""A model with the longest possible name, which begins with the name of the other model."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text()))
+
+
+@pytest.fixture(scope="session")
+def configured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Settings of two models: churn from a repository, on spare capacity, in a VPC, to be destroyed; and its neighbour."""
+    folder = shutil.copytree(ROOT / "config", tmp_path_factory.mktemp("configured") / "config")
+    environments = read(folder / "environments.yaml")
+    tools = environments["tools"] | {"permissions_boundary": BOUNDARY, "network": NETWORK, "notify": ["a@example.com"]}
+    environments |= dict.fromkeys(("tools", "dev", "staging", "prod"), tools)
+    (folder / "environments.yaml").write_text(yaml.safe_dump(environments))
+    churn = read(folder / "models" / "churn.yaml")
+    neighbour = churn | {
+        "name": NEIGHBOUR,
+        "source": {"type": "s3", "key": "neighbour/source.zip"},
+        "data": churn["data"] | {"key": "neighbour/data.csv"},
+        "deploy": {"environments": ["staging", "prod"], "approval_before": "staging"},
+    }
+    churn["source"] = {
+        "type": "codeconnections",
+        "connection_arn": CONNECTION,
+        "repository": "example/churn",
+        "branch": "main",
+    }
+    churn["training"] |= {"instance_count": 2, "spot": True, "max_wait_minutes": 120}
+    churn["removal_policy"] = "destroy"
+    for model in (churn, neighbour):
+        (folder / "models" / f"{model['name']}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def configured(configured_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """Every template of the configured project by the name of its stack."""
+    import aws_cdk as cdk  # noqa: PLC0415 - tests without a synthesis do not pay for it
+
+    import app  # noqa: PLC0415
+
+    output = tmp_path_factory.mktemp("configured-assembly") / "cdk.out"
+    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:enable-path-metadata": True}
+    application = cdk.App(outdir=str(output), context=context, analytics_reporting=False)
+    app.compose(application, configured_folder)
+    application.synth()
+    return {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text())
+        for path in sorted(output.glob("*.template.json"))
+    }
