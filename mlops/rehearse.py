@@ -70,6 +70,7 @@ def rehearse(
 def _rehearse(
     model: str, *, approve: bool, keep: bool, fault: Fault | None, report: Path | None, console: Console
 ) -> int:
+    from mlops.rehearsal.keep import how_to_call  # noqa: PLC0415 - see above
     from mlops.rehearsal.recording import record_run  # noqa: PLC0415 - see above
     from mlops.rehearsal.rehearsal import Rehearsal  # noqa: PLC0415
     from mlops.report.html import render  # noqa: PLC0415
@@ -94,17 +95,8 @@ def _rehearse(
         path.write_text(render(record), encoding="utf-8")
         display.close()
         display.summary(record, report=path)
-        if keep and record.as_intended:
-            _keep_serving(rehearsal, console)
+        if keep and run.status == "Succeeded":
+            console.print(how_to_call(rehearsal, run), markup=False, highlight=False, soft_wrap=True)
+            while True:
+                time.sleep(1)
     return AS_INTENDED if record.as_intended else NOT_AS_INTENDED
-
-
-def _keep_serving(rehearsal: object, console: Console) -> None:
-    from mlops.rehearsal.keep import describe_endpoints  # noqa: PLC0415 - see above
-
-    console.print(describe_endpoints(rehearsal))
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        console.print("Ending.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns as sns
@@ -13,6 +13,7 @@ from constructs import Construct
 from mlops_constructs import SharedResources
 from mlops_constructs.encryption import DataKey
 from mlops_constructs.messaging import Notifications
+from mlops_constructs.retention import RETAIN
 from mlops_constructs.settings import Environment
 from mlops_constructs.storage import AccessLogBucket, EncryptedBucket
 
@@ -23,11 +24,10 @@ class FoundationStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment, **options: Any) -> None:
         """Make the shared resources of `environment`; they outlive the stack."""
         super().__init__(scope, construct_id, **options)
-        retain = RemovalPolicy.RETAIN
-        key = DataKey(self, "Key", removal_policy=retain)
-        logs = AccessLogBucket(self, "AccessLogs", removal_policy=retain)
-        data = EncryptedBucket(self, "Data", key=key, log_bucket=logs, removal_policy=retain)
-        artifacts = EncryptedBucket(self, "Artifacts", key=key, log_bucket=logs, removal_policy=retain)
+        key = DataKey(self, "Key", removal_policy=RETAIN)
+        logs = AccessLogBucket(self, "AccessLogs", removal_policy=RETAIN)
+        data = EncryptedBucket(self, "Data", key=key, log_bucket=logs, removal_policy=RETAIN)
+        artifacts = EncryptedBucket(self, "Artifacts", key=key, log_bucket=logs, removal_policy=RETAIN)
         notifications = Notifications(self, "Notifications", key=key, emails=environment.notify)
         self._shared = SharedResources(key=key, data=data, artifacts=artifacts, topic=notifications.topic)
         CfnOutput(self, "DataBucket", value=data.bucket_name)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnCondition, CfnOutput, CfnParameter, Fn, RemovalPolicy, Stack
+from aws_cdk import CfnCondition, CfnOutput, CfnParameter, Fn, Stack
 from constructs import Construct
 
 from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole
+from mlops_constructs.retention import retention
 from mlops_constructs.settings import Environment, ModelSettings
 from stacks.foundation import FoundationStack
 
@@ -39,7 +40,7 @@ class ServingStack(Stack):
             key=shared.key,
             topic=shared.topic,
             network=environment.network,
-            removal_policy=RemovalPolicy(model.removal_policy.upper()),
+            removal_policy=retention(model.removal_policy),
         )
         for name, value in (
             ("EndpointName", endpoint.endpoint.attr_endpoint_name),

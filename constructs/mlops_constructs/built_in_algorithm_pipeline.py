@@ -17,6 +17,7 @@ from mlops_constructs.execution_roles import EndpointExecutionRole
 from mlops_constructs.messaging import DeadLetterQueue
 from mlops_constructs.model_pipeline import ModelPipeline
 from mlops_constructs.model_registry import ModelRegistry
+from mlops_constructs.retention import retention
 from mlops_constructs.settings import Environment, ModelSettings, S3Source
 from mlops_constructs.settings.xgboost_images import image_uri
 from mlops_constructs.training_workflow import TrainingWorkflow
@@ -61,7 +62,7 @@ class BuiltInAlgorithmPipeline(Construct):
         self._model, self._environment, self._shared = model, environment, shared
         self._stacks, self._name = serving_stacks, f"{project}-{model.name}"
         self._project = project
-        self._removal_policy = RemovalPolicy(model.removal_policy.upper())
+        self._removal_policy = retention(model.removal_policy)
         self._endpoints = {target.value: f"{self._name}-{target}" for target in model.deploy.environments}
         self._image_uri = image_uri(model.algorithm.version, environment.region)
         self.registry = ModelRegistry(

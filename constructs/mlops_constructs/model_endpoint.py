@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aws_cdk import CfnCondition, CfnTag, Fn, RemovalPolicy
+from aws_cdk import CfnCondition, CfnDeletionPolicy, CfnTag, Fn, RemovalPolicy
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
@@ -64,9 +64,14 @@ class ModelEndpoint(Construct):
         self.alarms = self._alarms()
         self.model = self._model(execution_role_arn, network)
         self.configuration = self._configuration(key)
-        self.endpoint = self._endpoint(removal_policy)
+        self.endpoint = self._endpoint()
         for resource in (self.model, self.configuration, self.endpoint):
             resource.cfn_options.condition = version.exists
+            # An endpoint that outlives its stack needs its model and configuration to replace a lost instance.
+            resource.apply_removal_policy(removal_policy)
+        for resource in (self.model, self.configuration):
+            # But not those of versions that it no longer serves.
+            resource.cfn_options.update_replace_policy = CfnDeletionPolicy.DELETE
 
     def _version_name(self) -> str:
         return Fn.join("-", [self._name, Fn.join("", ["v", self._version.number]), self._revision])
@@ -112,8 +117,8 @@ class ModelEndpoint(Construct):
         configuration.add_resource_dependency(self.model)
         return configuration
 
-    def _endpoint(self, removal_policy: RemovalPolicy) -> sagemaker.CfnEndpoint:
-        endpoint = sagemaker.CfnEndpoint(
+    def _endpoint(self) -> sagemaker.CfnEndpoint:
+        return sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self._name,
@@ -131,8 +136,6 @@ class ModelEndpoint(Construct):
                 ),
             ),
         )
-        endpoint.apply_removal_policy(removal_policy)
-        return endpoint
 
     def _alarms(self) -> list[cloudwatch.CfnAlarm]:
         limits = self._settings.alarms

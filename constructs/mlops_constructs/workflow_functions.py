@@ -183,7 +183,7 @@ class PipelineFunctions(Construct):
                 point_in_time_recovery_enabled=True
             ),
             time_to_live_attribute="expiration",
-            deletion_protection=self._removal_policy is RemovalPolicy.RETAIN,
+            deletion_protection=self._removal_policy is not RemovalPolicy.DESTROY,
             removal_policy=self._removal_policy,
         )
         backup = "it only remembers for an hour which upload has started what; point-in-time recovery is on"

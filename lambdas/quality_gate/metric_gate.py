@@ -87,7 +87,7 @@ def _comparison(comparison: Mapping[str, Any], gate: ChampionGate) -> Check:
     if difference is None or low is None or high is None or low > high:
         return _refused("the comparison with the model in service has no usable interval")
     better = low > gate.margin
-    verdict = "better than" if better else "not better than" if high > gate.margin else "worse than"
+    verdict = "better than" if better else "worse than" if high < 0 else "not clearly better than"
     certain = f"by {difference:+.4f} {gate.metric} ({gate.confidence:.0%} interval {low:+.4f} to {high:+.4f}"
     reason = f"the new model is {verdict} the one in service {certain}; more than {gate.margin:+.4f} required)"
     return Check(name="champion", passed=better, value=low, required=gate.margin, reason=reason)

@@ -160,7 +160,7 @@ def client_for(keys: Credentials, service: str, *, region: str, url: str | None 
                 aws_secret_access_key=keys.secret_access_key,
                 aws_session_token=keys.session_token,
                 config=Config(
-                    retries={"mode": "standard", "total_max_attempts": 2},
+                    retries={"mode": "standard", "total_max_attempts": 5},
                     connect_timeout=5,
                     read_timeout=900,
                     max_pool_connections=50,

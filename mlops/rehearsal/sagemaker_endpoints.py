@@ -331,3 +331,13 @@ def _update_weights(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
                 known[name][f"Current{word}"] = known[name][f"Desired{word}"] = wish[f"Desired{word}"]
     _enter(endpoint, "InService")
     return {"EndpointArn": endpoint.arn}
+
+
+def loopback_urls() -> dict[str, str]:
+    """Return where the serving process of each endpoint answers on this machine, without the SageMaker API before it."""
+    with _lock:
+        return {
+            name: f"http://127.0.0.1:{server.port}/invocations"
+            for name, deployment in _deployments.items()
+            for server in list(deployment.servers.values())[:1]
+        }

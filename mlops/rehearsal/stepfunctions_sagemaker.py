@@ -60,12 +60,13 @@ SYNC = {
 _GOOD, _BAD = {"Completed", "Stopped"}, {"Failed"}
 
 
-class SageMakerTask(StateTaskServiceCallback):  # type: ignore[misc] # moto is not typed
+class SageMakerTask(StateTaskServiceCallback):
     """A Task with a resource arn:aws:states:::sagemaker:<api>, or with .sync behind it."""
 
     def __init__(self) -> None:
         """Declare the patterns; moto fails on .sync without WaitForTaskToken."""
-        super().__init__(supported_integration_patterns={ResourceCondition.Sync, ResourceCondition.WaitForTaskToken})
+        patterns: Any = {ResourceCondition.Sync, ResourceCondition.WaitForTaskToken}
+        super().__init__(supported_integration_patterns=patterns)
 
     def _validate_service_integration_is_supported(self) -> None:
         action = str(self.resource.api_action)

@@ -108,6 +108,11 @@ def test_a_tie_and_a_difference_within_the_margin_keep_the_champion(low: float) 
     assert failed(judge_metrics(compared(low=low), GATES)) == ["champion"]
 
 
+def test_an_equal_model_is_not_called_worse() -> None:
+    check = judge_metrics(compared(difference=0.0, low=0.0, high=0.0), GATES)[-1]
+    assert check.reason.startswith("the new model is not clearly better than the one in service")
+
+
 def test_a_difference_above_the_margin_replaces_the_champion() -> None:
     assert failed(judge_metrics(compared(low=0.0100001), GATES)) == []
 

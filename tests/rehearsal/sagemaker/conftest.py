@@ -91,7 +91,8 @@ class Account:
             job = self.sagemaker.describe_training_job(TrainingJobName=name)
             return job if job["TrainingJobStatus"] not in {"InProgress", "Stopping"} else None
 
-        return wait_for(ended)
+        job: dict[str, Any] = wait_for(ended)
+        return job
 
 
 def wait_for(probe: Callable[[], Any], *, seconds: float = 30) -> Any:
