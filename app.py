@@ -21,10 +21,8 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
     selected = app.node.try_get_context("models")
     settings = load_settings(config, models=selected.split(",") if selected else None)
     tools, project = settings.environments.tools, settings.environments.project
-    options = {
-        "env": cdk.Environment(account=tools.account, region=tools.region),
-        "permissions_boundary": permissions_boundary(tools.permissions_boundary),
-    }
+    boundary = permissions_boundary(tools.permissions_boundary)
+    options = {"env": cdk.Environment(account=tools.account, region=tools.region), "permissions_boundary": boundary}
     foundation = FoundationStack(app, f"{project}-foundation", environment=tools, **options)
     for model in settings.models.values():
         serving_stacks = {target.value: f"{project}-{model.name}-{target}" for target in model.deploy.environments}

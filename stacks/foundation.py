@@ -32,6 +32,7 @@ class FoundationStack(Stack):
         self._shared = SharedResources(key=key, data=data, artifacts=artifacts, topic=notifications.topic)
         CfnOutput(self, "DataBucket", value=data.bucket_name)
         CfnOutput(self, "ArtifactBucket", value=artifacts.bucket_name)
+        CfnOutput(self, "NotificationTopic", value=notifications.topic.topic_arn)
 
     def shared_with(self, stack: Stack) -> SharedResources:
         """Return the shared resources as `stack` sees them: by the values that this stack exports."""

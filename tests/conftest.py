@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,43 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
+# `.venv/bin/python -m pytest` finds the programs of its environment, Node above all, as an activated one does.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
-@pytest.fixture(scope="session")
-def assembly_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly of the project as configured, synthesized in this process."""
+def context() -> dict[str, Any]:
+    """The context that the CDK command line passes to the app."""
+    configured: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return configured | {"aws:cdk:enable-path-metadata": True, "aws:cdk:disable-version-reporting": True}
+
+
+def assemble(output: Path, *, config: Path = ROOT / "config") -> Path:
+    """Synthesize the settings in `config` to `output` in this process, and return it."""
     import aws_cdk as cdk  # noqa: PLC0415 - tests without a synthesis do not pay for it
 
     import app  # noqa: PLC0415
 
-    output = tmp_path_factory.mktemp("assembly") / "cdk.out"
-    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:enable-path-metadata": True}
-    application = cdk.App(outdir=str(output), context=context, analytics_reporting=False)
-    app.compose(application)
+    application = cdk.App(outdir=str(output), context=context(), analytics_reporting=False)
+    app.compose(application, config)
     application.synth()
     return output
+
+
+def read_templates(assembly: Path) -> dict[str, Template]:
+    """Every template of `assembly` by the name of its stack."""
+    return {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text())
+        for path in sorted(assembly.glob("*.template.json"))
+    }
+
+
+@pytest.fixture(scope="session")
+def assembly_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly of the project as configured."""
+    return assemble(tmp_path_factory.mktemp("assembly") / "cdk.out")
 
 
 @pytest.fixture(scope="session")
 def templates(assembly_dir: Path) -> dict[str, Template]:
     """Every synthesized template by the name of its stack."""
-    return {
-        path.name.removesuffix(".template.json"): json.loads(path.read_text())
-        for path in sorted(assembly_dir.glob("*.template.json"))
-    }
+    return read_templates(assembly_dir)

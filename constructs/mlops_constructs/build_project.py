@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -101,7 +101,36 @@ class BuildProject(Construct):
             queued_timeout_in_minutes=60,
             vpc_config=self._vpc(network),
         )
+        if network is not None:
+            self._allow_network(network)
         self.role.required_by(self.project)
+
+    def _allow_network(self, network: Network) -> None:
+        """Allow the network interfaces of a build in a VPC (CodeBuild User Guide, vpc-support)."""
+        self.role.allow(
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeDhcpOptions",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+            on="*",
+            because="the interfaces do not exist when the permission is needed (CodeBuild User Guide, vpc-support)",
+        )
+        stack = Stack.of(self)
+        subnets = [
+            stack.format_arn(service="ec2", resource="subnet", resource_name=subnet) for subnet in network.subnet_ids
+        ]
+        self.role.allow(
+            "ec2:CreateNetworkInterfacePermission",
+            on=stack.format_arn(service="ec2", resource="network-interface", resource_name="*"),
+            when={
+                "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
+                "ArnEquals": {"ec2:Subnet": subnets},
+            },
+            because="the interface does not exist yet; service and subnets are the condition",
+        )
 
     def _vpc(self, network: Network | None) -> codebuild.CfnProject.VpcConfigProperty | None:
         if network is None:

@@ -87,7 +87,7 @@ class WorkflowFunction(Construct):
             handler=f"lambdas.{name}.handler.handle",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
-            memory_size=256,
+            memory_size=512,
             timeout=timeout or Duration.minutes(1),
             role=self.role.role.without_policy_updates(),
             log_group=self.log_group,

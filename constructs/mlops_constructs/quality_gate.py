@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
@@ -17,7 +19,7 @@ class QualityGate:
     function_arn: str
     gates: Gates
 
-    def states(self, name: str, *, report: str, decision: str, passed: str) -> dict[str, State]:
+    def states(self, name: str, *, report: str, decision: str, passed: str, facts: Mapping[str, Any] | None = None) -> dict[str, State]:
         """Return the states of one gate.
 
         Args:
@@ -25,6 +27,7 @@ class QualityGate:
             report: file below the run's folder that the decision is based on.
             decision: `data` or `metrics`.
             passed: the state that follows a passed gate. There is no other way to it.
+            facts: what else the gate is told; a report that contradicts it does not pass.
 
         """
         answer = f"$.{name.lower()}"
@@ -38,6 +41,7 @@ class QualityGate:
                     "reportUri.$": f"States.Format('{{}}/{report}', $.base)",
                     "decisionUri.$": f"States.Format('{{}}/decisions/{decision}.json', $.base)",
                     "gates": self.gates.model_dump(mode="json"),
+                    **(facts or {}),
                 },
                 timeout_seconds=120,
                 catch=asl.catch_all("ExplainFailure"),

@@ -100,7 +100,11 @@ class TrainingWorkflow(Construct):
             **self._evaluate("Evaluate", champion=False).states(self._partition),
             **self._evaluate("EvaluateAgainstChampion", champion=True).states(self._partition),
             **self._gate.states(
-                "MetricGate", report="evaluation/evaluation.json", decision="metrics", passed="Register"
+                "MetricGate",
+                report="evaluation/evaluation.json",
+                decision="metrics",
+                passed="Register",
+                facts={"championExists.$": "$.champion.Payload.exists"},
             ),
             "Register": self._register(),
             **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
@@ -170,6 +174,9 @@ class TrainingWorkflow(Construct):
         }
         if champion:
             inputs["champion"] = {"S3Uri.$": "$.champion.Payload.modelDataUrl"}
+            # The features of both, by name and order: models of other features cannot be compared on these rows.
+            inputs["champion-report"] = {"S3Uri.$": "$.champion.Payload.dataReportUri"}
+            inputs["report"] = {"S3Uri.$": "States.Format('{}/data-report', $.base)"}
         return self._processing(
             name,
             program="evaluate",

@@ -19,6 +19,22 @@ class ChampionEvent(Event):
     endpoint_name: Text
 
 
+def data_report_uri(model_data_url: str) -> str:
+    """Return where the run that trained a model wrote its data report: `<run>/model/...` -> `<run>/data-report`.
+
+    Raises:
+        EndpointNotServing: the model does not stem from a run, so its features are not on record.
+    """
+    run, found, _ = model_data_url.rpartition("/model/")
+    if not found:
+        msg = (
+            f"the model in service, {model_data_url}, was not trained by a run of this pipeline, so its features are not"
+            " known and no other model can be compared with it; take its endpoint out of service"
+        )
+        raise EndpointNotServing(msg)
+    return f"{run}/data-report"
+
+
 def find_champion(name: str, endpoints: Endpoints) -> dict[str, Any]:
     """Return the model behind the endpoint `name`, or that there is none.
 
@@ -42,6 +58,7 @@ def find_champion(name: str, endpoints: Endpoints) -> dict[str, Any]:
         "endpointName": name,
         "modelName": champion.name,
         "modelDataUrl": champion.model_data_url,
+        "dataReportUri": data_report_uri(champion.model_data_url),
         "imageUri": champion.image_uri,
         "modelPackageArn": endpoints.model_package_arn(champion),
     }

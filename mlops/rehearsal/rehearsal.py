@@ -53,6 +53,15 @@ class Run:
         return None
 
 
+def published_messages(topic_arn: str) -> list[str]:
+    """Return what was published to a topic: moto keeps it with the topic."""
+    from moto.sns.models import sns_backends  # noqa: PLC0415 - after the environment is set
+
+    _, _, _, region, account, _ = topic_arn.split(":")
+    sent = sns_backends[account][region].topics[topic_arn].sent_notifications
+    return [str(message) for _, message, *_ in sent]
+
+
 @contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
     """Tell the timeline of a step of the rehearsal itself."""
@@ -229,6 +238,19 @@ class Rehearsal:
         body = self._client("s3").get_object(Bucket=self.artifact_bucket, Key=key)["Body"].read().decode()
         pairs = [line.split(",", 1) for line in body.splitlines()[:count]]
         return [label for label, _ in pairs], [row for _, row in pairs]
+
+    def notifications(self) -> list[str]:
+        """Return the messages that were published to the notification topic, the oldest first."""
+        return published_messages(self.outputs["NotificationTopic"])
+
+    def dead_letters(self) -> int:
+        """Return how many events are in the dead-letter queue of the model."""
+        client = self._client("sqs")
+        total = 0
+        for url in client.list_queues(QueueNamePrefix=self._name).get("QueueUrls", []):
+            found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            total += int(found["Attributes"]["ApproximateNumberOfMessages"])
+        return total
 
     def _executions(self) -> list[str]:
         listed = self._client("codepipeline").list_pipeline_executions(pipelineName=self._name)

@@ -76,6 +76,7 @@ def test_the_model_in_service_is_the_champion(aws: Aws, find: Callable[[], Json]
         "endpointName": NAME,
         "modelName": "model-0",
         "modelDataUrl": MODEL_DATA,
+        "dataReportUri": "s3://mlops-artifacts/churn/runs/run-0/data-report",
         "imageUri": "image:3.0-5",
         "modelPackageArn": PACKAGE,
     }
@@ -87,6 +88,16 @@ def test_a_model_that_was_deployed_by_hand_has_no_package(aws: Aws, find: Callab
     describe_model(aws, PrimaryContainer=CONTAINER)
     list_tags(aws)
     assert find()["modelPackageArn"] is None
+
+
+def test_a_champion_of_unknown_features_is_an_error_that_says_what_to_do(
+    aws: Aws, find: Callable[[], Json]
+) -> None:
+    describe_endpoint(aws)
+    describe_config(aws, VARIANT)
+    describe_model(aws, PrimaryContainer=CONTAINER | {"ModelDataUrl": "s3://elsewhere/model.tar.gz"})
+    with pytest.raises(EndpointNotServing, match="take its endpoint out of service"):
+        find()
 
 
 def test_no_endpoint_is_no_champion(aws: Aws, find: Callable[[], Json]) -> None:

@@ -1,8 +1,7 @@
-"""A project with everything that a fork can switch on, synthesized once; and one with nothing, see tests/conftest.py."""
+"""A project with everything that a fork can switch on, synthesized once."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import ROOT, Template
+from tests.conftest import ROOT, Template, assemble, read_templates
 
 BOUNDARY = "arn:aws:iam::111122223333:policy/team/boundary"
 CONNECTION = "arn:aws:codeconnections:eu-west-1:111122223333:connection/01234567-0123-0123-0123-0123456789ab"
@@ -29,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def configured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings of two models: churn from a repository, on spare capacity, in a VPC, to be destroyed; and its neighbour."""
+    """Two models: churn from a repository, on spare capacity, in a VPC, to be destroyed; and its neighbour."""
     folder = shutil.copytree(ROOT / "config", tmp_path_factory.mktemp("configured") / "config")
     environments = read(folder / "environments.yaml")
     tools = environments["tools"] | {"permissions_boundary": BOUNDARY, "network": NETWORK, "notify": ["a@example.com"]}
@@ -58,16 +57,5 @@ def configured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def configured(configured_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """Every template of the configured project by the name of its stack."""
-    import aws_cdk as cdk  # noqa: PLC0415 - tests without a synthesis do not pay for it
-
-    import app  # noqa: PLC0415
-
     output = tmp_path_factory.mktemp("configured-assembly") / "cdk.out"
-    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:enable-path-metadata": True}
-    application = cdk.App(outdir=str(output), context=context, analytics_reporting=False)
-    app.compose(application, configured_folder)
-    application.synth()
-    return {
-        path.name.removesuffix(".template.json"): json.loads(path.read_text())
-        for path in sorted(output.glob("*.template.json"))
-    }
+    return read_templates(assemble(output, config=configured_folder))

@@ -1,0 +1,40 @@
+"""Runs the benchmarks, prints a table and writes benchmarks/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Figure, keep
+
+BENCHMARKS = ("synth",)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
+    names = parser.parse_args(arguments).names or BENCHMARKS
+    for unknown in set(names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark '{unknown}'; there are {', '.join(BENCHMARKS)}")
+    console = Console()
+    for name in names:
+        figures: list[Figure] = importlib.import_module(f"benchmarks.{name}").measure()
+        keep(name, figures)
+        console.print(_table(name, figures))
+
+
+def _table(name: str, figures: Sequence[Figure]) -> Table:
+    table = Table("what", "value", "unit", "runs", "note", title=name, title_justify="left")
+    for figure in figures:
+        runs = ", ".join(f"{value:g}" for value in figure.runs)
+        table.add_row(figure.name, f"{figure.value:g}", figure.unit, runs, figure.note)
+    return table
+
+
+if __name__ == "__main__":
+    main()
