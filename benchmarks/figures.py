@@ -35,7 +35,8 @@ class Figure:
 
 def machine() -> dict[str, str | int | None]:
     """Return on what the figures were measured."""
-    return {"cpus": len(os.sched_getaffinity(0)), "machine": platform.machine(), "python": platform.python_version()}
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpus": cpus, "machine": platform.machine(), "python": platform.python_version()}
 
 
 def keep(benchmark: str, figures: Sequence[Figure], *, path: Path = RESULTS) -> None:

@@ -6,6 +6,7 @@ timeout, the retries and the catch, which no Task of this product lacks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,6 +116,29 @@ def _with_next(state: State, next_state: str | None) -> State:
     return {**state, "End": True} if next_state is None else {**state, "Next": next_state}
 
 
+def with_named_failures(states: Mapping[str, State]) -> dict[str, State]:
+    """Return `states` with a Pass on each way to `ExplainFailure` that notes which step failed.
+
+    A catcher gives only the error, and that of a crashed function, for example, does not say which function it was.
+    """
+    named: dict[str, State] = {}
+    for name, state in states.items():
+        note = f"{name}Broke"
+        changed = dict(state)
+        if "Catch" in state:
+            changed["Catch"] = [
+                {**one, "Next": note} if one["Next"] == "ExplainFailure" else one for one in state["Catch"]
+            ]
+        for way in ("Default", "Next"):
+            if state.get(way) == "ExplainFailure":
+                changed[way] = note
+        named[name] = changed
+        if changed != state:
+            step = re.sub("(Failed|Adopt|Adopted(Status|Result|Failure))$", "", name)
+            named[note] = assign({"step": step}, result_path="$.broke", next_state="ExplainFailure")
+    return named
+
+
 def explained_failure(partition: str, explain_function_arn: str) -> dict[str, State]:
     """Return the one way out of a failing workflow: make the cause readable, then fail with it.
 
@@ -125,7 +149,7 @@ def explained_failure(partition: str, explain_function_arn: str) -> dict[str, St
         "ExplainFailure": invoke(
             partition,
             explain_function_arn,
-            {"error.$": "$.failure"},
+            {"step.$": "$.broke.step", "error.$": "$.failure"},
             timeout_seconds=120,
             catch=catch_all("FailedUnexplained", result_path="$.explainFailure"),
             result_path="$.explained",
@@ -136,5 +160,10 @@ def explained_failure(partition: str, explain_function_arn: str) -> dict[str, St
             "ErrorPath": "$.explained.Payload.error",
             "CausePath": "$.explained.Payload.cause",
         },
-        "FailedUnexplained": {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"},
+        # Not under its own name: a Fail state may not use those that begin with "States.", and a timeout has no cause.
+        "FailedUnexplained": {
+            "Type": "Fail",
+            "Error": "FailedUnexplained",
+            "CausePath": "States.JsonToString($.failure)",
+        },
     }

@@ -33,7 +33,10 @@ def buildspec(model: str) -> dict[str, Any]:
             },
             "build": {
                 "commands": [
-                    "uv run --no-sync python -m pytest -q -p no:cacheprovider tests/lambdas/test_quality_gate_data.py tests/lambdas/test_quality_gate_metrics.py",
+                    (
+                        "uv run --no-sync python -m pytest -q -p no:cacheprovider "
+                        "tests/lambdas/test_quality_gate_data.py tests/lambdas/test_quality_gate_metrics.py"
+                    ),
                     f"cdk synth --quiet --output cdk.out -c models={model}",
                 ]
             },

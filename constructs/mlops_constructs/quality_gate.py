@@ -19,7 +19,9 @@ class QualityGate:
     function_arn: str
     gates: Gates
 
-    def states(self, name: str, *, report: str, decision: str, passed: str, facts: Mapping[str, Any] | None = None) -> dict[str, State]:
+    def states(
+        self, name: str, *, report: str, decision: str, passed: str, facts: Mapping[str, Any] | None = None
+    ) -> dict[str, State]:
         """Return the states of one gate.
 
         Args:

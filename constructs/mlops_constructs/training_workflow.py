@@ -114,7 +114,7 @@ class TrainingWorkflow(Construct):
             "Comment": f"Training workflow of {self._model.name}",
             "StartAt": "Begin",
             "TimeoutSeconds": limits * len(self._model.training.instance_types) + 6 * 3600,
-            "States": states,
+            "States": asl.with_named_failures(states),
         }
 
     def _begin(self) -> State:

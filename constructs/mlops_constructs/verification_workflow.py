@@ -71,37 +71,39 @@ class VerificationWorkflow(Construct):
             "Comment": "Verifies one deployment",
             "StartAt": "DescribeEndpoint",
             "TimeoutSeconds": TIME_LIMIT_SECONDS,
-            "States": {
-                "DescribeEndpoint": self._describe(),
-                "EndpointStatus": asl.choice(
-                    [
-                        {"Variable": status, "StringEquals": "InService", "Next": "Verify"},
-                        *(
-                            {"Variable": status, "StringEquals": value, "Next": "WaitForEndpoint"}
-                            for value in ("Creating", "Updating", "SystemUpdating", "RollingBack")
-                        ),
-                    ],
-                    default="EndpointNotInService",
-                ),
-                "WaitForEndpoint": asl.wait(POLL_SECONDS, next_state="DescribeEndpoint"),
-                "EndpointNotInService": {
-                    "Type": "Fail",
-                    "Error": "EndpointNotInService",
-                    "CausePath": "States.Format('{} is {}', $.endpointName, $.endpoint.EndpointStatus)",
-                },
-                "Verify": self._verify(),
-                "VerificationDecision": asl.choice(
-                    [{"Variable": "$.verification.Payload.passed", "BooleanEquals": True, "Next": "Verified"}],
-                    default="VerificationFailed",
-                ),
-                "Verified": {"Type": "Succeed", "OutputPath": "$.verification.Payload"},
-                "VerificationFailed": {
-                    "Type": "Fail",
-                    "Error": "VerificationFailed",
-                    "CausePath": "$.verification.Payload.summary",
-                },
-                **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
-            },
+            "States": asl.with_named_failures(
+                {
+                    "DescribeEndpoint": self._describe(),
+                    "EndpointStatus": asl.choice(
+                        [
+                            {"Variable": status, "StringEquals": "InService", "Next": "Verify"},
+                            *(
+                                {"Variable": status, "StringEquals": value, "Next": "WaitForEndpoint"}
+                                for value in ("Creating", "Updating", "SystemUpdating", "RollingBack")
+                            ),
+                        ],
+                        default="EndpointNotInService",
+                    ),
+                    "WaitForEndpoint": asl.wait(POLL_SECONDS, next_state="DescribeEndpoint"),
+                    "EndpointNotInService": {
+                        "Type": "Fail",
+                        "Error": "EndpointNotInService",
+                        "CausePath": "States.Format('{} is {}', $.endpointName, $.endpoint.EndpointStatus)",
+                    },
+                    "Verify": self._verify(),
+                    "VerificationDecision": asl.choice(
+                        [{"Variable": "$.verification.Payload.passed", "BooleanEquals": True, "Next": "Verified"}],
+                        default="VerificationFailed",
+                    ),
+                    "Verified": {"Type": "Succeed", "OutputPath": "$.verification.Payload"},
+                    "VerificationFailed": {
+                        "Type": "Fail",
+                        "Error": "VerificationFailed",
+                        "CausePath": "$.verification.Payload.summary",
+                    },
+                    **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
+                }
+            ),
         }
 
     def _describe(self) -> State:

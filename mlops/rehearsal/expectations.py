@@ -42,7 +42,7 @@ EXPECTED: dict[Fault, Expectation] = {
     Fault.LAMBDA_CRASH: Expectation(
         status="Failed",
         action="Train/Train",
-        cause="Runtime.ExitError",
+        cause="Gate: RequestId",
         needs_champion=True,
         summary="the pipeline stops in Train and names the function that died",
     ),

@@ -276,12 +276,16 @@ def still_serving(rehearsal: Rehearsal, champion: Run | None) -> list[str]:
     if len(answers) != len(rows):
         return [f"the endpoint in {target} gave {len(answers)} answers to {len(rows)} rows"]
     if serving != rehearsal.champion_configuration:
-        return [f"the endpoint in {target} serves {serving}, it should serve {rehearsal.champion_configuration}, {asked}"]
+        return [
+            f"the endpoint in {target} serves {serving}, it should serve {rehearsal.champion_configuration}, {asked}"
+        ]
     return []
 
 
 def _not_rehearsed(rehearsal: Rehearsal) -> tuple[report.NotRehearsed, ...]:
-    modules = [importlib.import_module(name) for name in (*ADAPTERS, "mlops.rehearsal.server", "mlops.rehearsal.images")]
+    modules = [
+        importlib.import_module(name) for name in (*ADAPTERS, "mlops.rehearsal.server", "mlops.rehearsal.images")
+    ]
     listed = [*assembly.Assembly(rehearsal.assembly_dir()).recorded(), *assembly.NOT_REHEARSED]
     for module in (*modules, xgboost_algorithm):
         listed.extend(getattr(module, "NOT_REHEARSED", ()))

@@ -67,14 +67,54 @@ def test_every_state_exists_and_can_be_reached(templates: dict[str, Template]) -
         assert reached == set(states), resource.path
 
 
+def fails_closed(states: dict[str, Any], name: str) -> bool:
+    """Whether a Choice at `name` leads to a failure by its defaults; on the way, only its cause may be noted."""
+    while name != "ExplainFailure":
+        state = states[name]
+        if state["Type"] == "Choice":
+            name = state["Default"]
+        elif state["Type"] in {"Task", "Pass"} and state["ResultPath"] in {"$.failure", "$.broke"}:
+            name = state["Next"]
+        else:
+            return bool(state["Type"] == "Fail")
+    return True
+
+
 def test_every_choice_says_where_an_unknown_value_goes(templates: dict[str, Template]) -> None:
     """And that is never the way of success: unknown fails closed."""
     for resource, definition in state_machines(templates):
         states = definition["States"]
-        for name, state in states.items():
-            while state["Type"] == "Choice":
-                target, state = state["Default"], states[state["Default"]]  # noqa: PLW2901 - follows the defaults
-                assert state["Type"] in {"Choice", "Fail"} or target == "ExplainFailure", f"{resource.path}:{name}"
+        choices = [name for name, state in states.items() if state["Type"] == "Choice"]
+        assert choices, resource.path
+        assert [name for name in choices if not fails_closed(states, name)] == [], resource.path
+
+
+def test_whatever_explains_a_failure_knows_which_step_it_was(templates: dict[str, Template]) -> None:
+    """Each way to ExplainFailure leads through a state that notes the step; without it the explanation fails."""
+    for resource, definition in state_machines(templates):
+        leading = {name: state for name, state in definition["States"].items() if "ExplainFailure" in edges(state)}
+        assert leading, resource.path
+        for name, state in leading.items():
+            assert state["ResultPath"] == "$.broke", f"{resource.path}:{name}"
+            assert state["Parameters"]["step"] in definition["States"], f"{resource.path}:{name}"
+
+
+def test_a_choice_that_lets_an_unknown_value_pass_would_be_noticed() -> None:
+    states = {
+        "Gate": {"Type": "Choice", "Default": "Train"},
+        "Train": {"Type": "Task", "ResultPath": "$.train", "Next": "Done"},
+        "Done": {"Type": "Succeed"},
+    }
+    assert not fails_closed(states, "Gate")
+
+
+def test_every_failure_is_told_with_the_step_that_failed(templates: dict[str, Template]) -> None:
+    for resource, definition in state_machines(templates):
+        states = definition["States"]
+        ways = {name for name, state in states.items() if "ExplainFailure" in edges(state)}
+        assert ways, resource.path
+        for name in ways:
+            assert states[name]["Parameters"]["step"] in states, f"{resource.path}:{name}"
 
 
 def test_every_workflow_has_a_time_limit_and_a_bounded_history(templates: dict[str, Template]) -> None:

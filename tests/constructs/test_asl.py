@@ -61,8 +61,18 @@ def test_a_failure_that_cannot_be_explained_is_told_as_it_is() -> None:
     states = asl.explained_failure("aws", "f")
     (catcher,) = states["ExplainFailure"]["Catch"]
     raw = states[catcher["Next"]]
-    assert raw == {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"}
+    assert raw["Type"] == "Fail"
+    assert raw["CausePath"] == "States.JsonToString($.failure)"
     assert catcher["ResultPath"] != "$.failure"
+
+
+def test_no_failure_is_told_under_a_name_that_step_functions_reserves() -> None:
+    """A Fail state whose error begins with "States." ends as States.Runtime, and its cause is lost."""
+    fails = [state for state in asl.explained_failure("aws", "f").values() if state["Type"] == "Fail"]
+    assert fails
+    assert all(
+        state.get("ErrorPath") == "$.explained.Payload.error" or "States." not in state["Error"] for state in fails
+    )
 
 
 def test_every_way_out_of_a_failure_is_a_failure() -> None:

@@ -27,8 +27,9 @@ def asset(**modules: str) -> bytes:
 def function(code: str, *, name: str = "function", role: str | None = None, **more: Any) -> str:
     name = f"{name}-{uuid.uuid4().hex[:8]}"
     settings = {"Runtime": "python3.13", "Handler": "app.handle", "Timeout": 20, **more}
+    module = str(settings["Handler"]).rpartition(".")[0].replace(".", "__")
     credentials.client("lambda").create_function(
-        FunctionName=name, Role=role or iam_world.role(LOGS), Code={"ZipFile": asset(app=code)}, **settings
+        FunctionName=name, Role=role or iam_world.role(LOGS), Code={"ZipFile": asset(**{module: code})}, **settings
     )
     return name
 

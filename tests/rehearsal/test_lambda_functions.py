@@ -206,7 +206,7 @@ def test_new_settings_take_the_place_of_warm_processes() -> None:
 
 @pytest.mark.usefixtures("crashing")
 def test_the_crash_fault_kills_the_quality_gate_every_time_and_no_other_function(echo: str) -> None:
-    gate = lambda_world.function(ECHO, name="mlops-Quality-Gate")
+    gate = lambda_world.function(ECHO, Handler="quality_gate.handler.handle")
     for _ in range(2):
         answer = lambda_world.invoke(gate)
         assert (answer.error, answer.payload["errorType"]) == ("Unhandled", "Runtime.ExitError")
