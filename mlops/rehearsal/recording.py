@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops_constructs.settings import ModelSettings
-
 from mlops.rehearsal import assembly, xgboost_algorithm
 from mlops.rehearsal.expectations import EXPECTED, Expectation
 from mlops.rehearsal.least_privilege import role_uses
@@ -17,6 +15,7 @@ from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.server import ADAPTERS
 from mlops.rehearsal.timeline import TIMELINE, Event, Kind, Phase
 from mlops.report import record as report
+from mlops_constructs.settings import ModelSettings
 
 LOG_LINES = 60
 _ROUND = re.compile(r"^\[(?P<round>\d+)\](?P<metrics>(?:\t\w+-\w+:[-\w.+]+)+)")

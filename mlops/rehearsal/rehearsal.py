@@ -13,12 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mlops_constructs.settings import ModelSettings, S3Source, Settings, load_settings
-
 from mlops.rehearsal import assembly, credentials, processes, project, sample_data
 from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.server import EmulatedAws
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
+from mlops_constructs.settings import ModelSettings, S3Source, Settings, load_settings
 
 START_LIMIT_SECONDS = 60.0
 """How long an uploaded object may take to start the pipeline, before the rehearsal says that it did not."""

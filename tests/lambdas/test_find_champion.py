@@ -90,9 +90,7 @@ def test_a_model_that_was_deployed_by_hand_has_no_package(aws: Aws, find: Callab
     assert find()["modelPackageArn"] is None
 
 
-def test_a_champion_of_unknown_features_is_an_error_that_says_what_to_do(
-    aws: Aws, find: Callable[[], Json]
-) -> None:
+def test_a_champion_of_unknown_features_is_an_error_that_says_what_to_do(aws: Aws, find: Callable[[], Json]) -> None:
     describe_endpoint(aws)
     describe_config(aws, VARIANT)
     describe_model(aws, PrimaryContainer=CONTAINER | {"ModelDataUrl": "s3://elsewhere/model.tar.gz"})

@@ -102,7 +102,7 @@ def test_only_a_lack_of_capacity_tries_the_next_type_and_only_while_there_is_one
     assert rule["Next"] == "NextInstanceType"
     assert {"Variable": "$.failure.Cause", "StringMatches": "*CapacityError*"} in rule["And"]
     assert {"Variable": "$.try.attempt", "NumericLessThan": 2} in rule["And"]
-    assert states["TrainFailed"]["Default"] == "ExplainFailure"
+    assert states["TrainFailed"]["Default"] not in {"Train", "NextInstanceType"}
 
 
 def test_another_instance_type_is_another_job(states: dict[str, Any]) -> None:
