@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure, keep
 
-BENCHMARKS = ("synth",)
+BENCHMARKS = ("rehearse", "faults", "synth")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,6 +11,63 @@ from typing import Any
 from mlops.rehearsal import assembly, credentials, iam
 
 
+AGENT = "AWS's own agent does this in the name of the role; here the program runs without it"
+VOLUME = "for the encrypted volume of an instance; there are no instances here"
+LATER = "CloudFormation needs it when tags or alarms change, or when the stack is deleted"
+LOGGING = "Step Functions delivers logs and traces itself; not emulated"
+TRACING = "traces are not emulated"
+DELIVERY = "only when an event cannot be handled: it goes, encrypted, to the dead-letter queue"
+
+EXPLAINED: dict[str, str] = {
+    "cloudwatch:DeleteAlarms": LATER,
+    "cloudwatch:DescribeAlarms": LATER,
+    "cloudwatch:ListTagsForResource": LATER,
+    "cloudwatch:PutMetricData": AGENT,
+    "cloudwatch:TagResource": LATER,
+    "cloudwatch:UntagResource": LATER,
+    "codepipeline:PutJobFailureResult": "only when the action fails",
+    "dynamodb:DeleteItem": "only when a start fails: the event may then start it again",
+    "dynamodb:GetItem": "only when the same event comes twice at the same moment",
+    "ecr:BatchCheckLayerAvailability": AGENT,
+    "ecr:BatchGetImage": AGENT,
+    "ecr:GetAuthorizationToken": AGENT,
+    "ecr:GetDownloadUrlForLayer": AGENT,
+    "kms:CreateGrant": VOLUME,
+    "kms:Decrypt": "Lambda decrypts the environment of a function when a sandbox starts",
+    "kms:DescribeKey": VOLUME,
+    "kms:GenerateDataKey": DELIVERY,
+    "logs:CreateLogDelivery": LOGGING,
+    "logs:CreateLogGroup": AGENT,
+    "logs:CreateLogStream": AGENT,
+    "logs:DeleteLogDelivery": LOGGING,
+    "logs:DescribeLogGroups": LOGGING,
+    "logs:DescribeLogStreams": AGENT,
+    "logs:DescribeResourcePolicies": LOGGING,
+    "logs:GetLogDelivery": LOGGING,
+    "logs:ListLogDeliveries": LOGGING,
+    "logs:PutLogEvents": AGENT,
+    "logs:PutResourcePolicy": LOGGING,
+    "logs:UpdateLogDelivery": LOGGING,
+    "s3:GetObjectVersion": "CodePipeline hands its artifacts to CodeBuild by version; here by key",
+    "sagemaker:DeleteEndpoint": LATER,
+    "sagemaker:DeleteEndpointConfig": LATER,
+    "sagemaker:DeleteModel": LATER,
+    "sagemaker:DeleteTags": LATER,
+    "sagemaker:DescribeEndpointConfig": LATER,
+    "sagemaker:DescribeModel": LATER,
+    "sagemaker:ListTags": LATER,
+    "sagemaker:StopProcessingJob": "only when an execution is stopped or runs into its time limit",
+    "sagemaker:StopTrainingJob": "only when an execution is stopped or runs into its time limit",
+    "sagemaker:UpdateEndpoint": "only from the second deployment on",
+    "sqs:SendMessage": DELIVERY,
+    "xray:GetSamplingRules": LOGGING,
+    "xray:GetSamplingTargets": LOGGING,
+    "xray:PutTelemetryRecords": TRACING,
+    "xray:PutTraceSegments": LOGGING,
+}
+"""Why a permission is granted though a rehearsal need not use it; what is not here has to be used or taken away."""
+
+
 @dataclass(kw_only=True)
 class RoleUse:
     """A role of the deployed stacks: how often it called, which actions it used, which it never needed."""
@@ -26,6 +83,20 @@ class RoleUse:
         """Granted actions that no call of this rehearsal needed."""
         used = {action.lower() for action in self.calls}
         return sorted(action for action in self.granted if action.lower() not in used)
+
+
+def denials(folder: Path, stacks: Iterable[str]) -> list[str]:
+    """Return every denied call as a sentence that names role, action, resource and the construct that owns the role."""
+    return [
+        f"{use.owner} may not {action} on {resource} (role {use.role}, {times} times); allow it in that construct"
+        for use in role_uses(folder, stacks)
+        for (action, resource), times in use.denied.items()
+    ]
+
+
+def unexplained(uses: Iterable[RoleUse]) -> list[str]:
+    """Return the permissions that no call needed and that have no explanation."""
+    return [f"{use.owner}: {action}" for use in uses for action in use.unused if action not in EXPLAINED]
 
 
 def role_uses(folder: Path, stacks: Iterable[str]) -> list[RoleUse]:

@@ -36,6 +36,7 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
     evaluation = documents.get("evaluation/evaluation.json")
     data = documents.get("data-report/validation.json")
     approval = documents.get("approval.json")
+    roles = _roles(rehearsal)
     return report.RunRecord(
         title=f"Rehearsal of {model.name}",
         model=model.name,
@@ -43,7 +44,7 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
         started=f"{datetime.now(UTC) - timedelta(seconds=TIMELINE.elapsed()):%Y-%m-%d %H:%M:%S} UTC",
         elapsed=TIMELINE.elapsed(),
         run=run.execution_id,
-        as_intended=fault.as_intended if fault else succeeded,
+        as_intended=(fault.as_intended if fault else succeeded) and not any(role.denied for role in roles),
         steps=_steps(),
         stages=_stages(rehearsal, run),
         workflows=_workflows(run),
@@ -67,7 +68,7 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
             if f"deployments/{target}.json" in documents
         ),
         approvals=(_approval(approval),) if approval else (),
-        roles=_roles(rehearsal),
+        roles=roles,
         lineage=_lineage(run, model),
         fault=fault,
         not_rehearsed=_not_rehearsed(rehearsal),

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mlops.rehearsal import assembly, credentials, processes, project, sample_data
+from mlops.rehearsal import assembly, credentials, least_privilege, processes, project, sample_data
 from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.server import EmulatedAws
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
@@ -262,8 +262,8 @@ class Rehearsal:
             if new:
                 return new[-1]
             time.sleep(POLL_SECONDS)
-        denied = [event for event in TIMELINE.events(Kind.IAM) if event.phase is Phase.FAILED]
-        why = f"; denied: {denied[-1].detail}" if denied else ""
+        denied = least_privilege.denials(self.assembly_dir(), self.deployed_stacks())
+        why = f"; {'; '.join(denied)}" if denied else ""
         msg = f"the upload of the data did not start the pipeline {self._name} within {START_LIMIT_SECONDS:.0f} s{why}"
         raise RehearsalError(msg)
 

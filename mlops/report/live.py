@@ -94,6 +94,16 @@ class LiveDisplay:
             style = "green" if record.fault.as_intended else "bold red"
             line = Text(f"Fault {record.fault.name}: {verdict} (intended: {record.fault.intended})", style)
             self._console.print(line, soft_wrap=True)
+        for role in record.roles:
+            for denial in role.denied:
+                self._console.print(
+                    Text(
+                        f"Denied: {role.owner} may not {denial.action} on {denial.resource} (role {role.role}); "
+                        "allow it in that construct",
+                        "bold red",
+                    ),
+                    soft_wrap=True,
+                )
         if report is not None:
             self._console.print(Text(f"Report: {report}"), soft_wrap=True)
 

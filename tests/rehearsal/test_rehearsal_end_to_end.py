@@ -13,6 +13,7 @@ import pytest
 
 from mlops.rehearsal.expectations import EXPECTED
 from mlops.rehearsal.faults import Fault
+from mlops.rehearsal.least_privilege import EXPLAINED, role_uses, unexplained
 from mlops.rehearsal.recording import record_run, shortcomings, still_serving
 from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.timeline import TIMELINE, Kind
@@ -47,7 +48,7 @@ def faulty(rehearsal: Rehearsal, first: Run) -> Callable[[Fault], Run]:
     return run
 
 
-def test_a_new_account_ends_with_a_verified_model_in_every_environment(rehearsal: Rehearsal, first: Run) -> None:
+def test_a_new_account_ends_with_a_verified_model_in_every_environment(first: Run) -> None:
     assert first.failure() is None
     assert first.status == "Succeeded"
     assert [first.documents[f"deployments/{one}.json"]["passed"] for one in ("dev", "staging", "prod")] == [True] * 3
@@ -122,7 +123,7 @@ def test_no_event_was_lost(rehearsal: Rehearsal, faulty: Callable[[Fault], Run])
 
 
 def test_without_capacity_the_next_instance_type_trains_and_a_better_model_is_promoted(
-    rehearsal: Rehearsal, first: Run, faulty: Callable[[Fault], Run]
+    rehearsal: Rehearsal, faulty: Callable[[Fault], Run]
 ) -> None:
     before = rehearsal.serving("prod")
     run = faulty(Fault.CAPACITY_ERROR)
@@ -132,9 +133,7 @@ def test_without_capacity_the_next_instance_type_trains_and_a_better_model_is_pr
     assert rehearsal.serving("prod") != before
 
 
-def test_an_event_that_is_delivered_twice_starts_one_execution(
-    rehearsal: Rehearsal, faulty: Callable[[Fault], Run]
-) -> None:
+def test_an_event_that_is_delivered_twice_starts_one_execution(faulty: Callable[[Fault], Run]) -> None:
     """The data is that of the champion of the previous test: a tie, so the champion stays."""
     faulty(Fault.CAPACITY_ERROR)
     run = faulty(Fault.DUPLICATE_EVENT)
@@ -144,3 +143,17 @@ def test_an_event_that_is_delivered_twice_starts_one_execution(
     action, cause = run.failure() or ("nothing", "")
     assert action == "Train/Train"
     assert "MetricGateFailed" in cause
+
+
+def test_every_permission_is_used_by_some_run_or_explained(
+    rehearsal: Rehearsal, faulty: Callable[[Fault], Run]
+) -> None:
+    faulty(Fault.DUPLICATE_EVENT)
+    uses = role_uses(rehearsal.assembly_dir(), rehearsal.deployed_stacks())
+    assert unexplained(uses) == []
+    assert [denied for use in uses for denied in use.denied] == []
+
+
+def test_every_explanation_is_still_needed(rehearsal: Rehearsal) -> None:
+    uses = role_uses(rehearsal.assembly_dir(), rehearsal.deployed_stacks())
+    assert set(EXPLAINED) - {action for use in uses for action in use.granted} == set()
