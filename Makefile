@@ -1,6 +1,8 @@
 # The two commands of the README are `make rehearse` and `make test`; both do all set-up themselves.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/.cache/jsii
+
 .PHONY: rehearse test synth lint format bench schema lock clean setup
 
 setup:

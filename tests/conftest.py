@@ -18,6 +18,8 @@ Template = dict[str, Any]
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+# Where the set-up has unpacked aws-cdk-lib.
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path(sys.prefix) / ".cache" / "jsii"))
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_DEFAULT_REGION"] = "eu-west-1"
 # `.venv/bin/python -m pytest` finds the programs of its environment, Node above all, as an activated one does.

@@ -74,7 +74,7 @@ class Workspace:
             "npm_config_offline": "true",
             "npm_config_update_notifier": "false",
             # Unpacking jsii's packages costs seconds, and what they are called holds their digest.
-            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache/aws/jsii/package-cache"),
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(python / ".cache" / "jsii"),
         }
 
     def _source_roots(self) -> list[Path]:

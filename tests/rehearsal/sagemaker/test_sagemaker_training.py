@@ -72,7 +72,7 @@ def test_log_lines_reach_cloudwatch_and_the_timeline(account: Any, image: Any) -
     image(train=TRAIN)
     name = account.train()["TrainingJobName"]
     lines = account.client("logs").filter_log_events(
-        logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=name
+        logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix=f"{name}/"
     )["events"]
     assert lines[0]["message"] == "[0]#011train-auc:0.05#011validation-auc:0.01"
     told = [event.name for event in TIMELINE.events(Kind.LOG) if event.detail["source"] == name]
