@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -20,6 +20,9 @@ from mlops_constructs.settings.section import (
     TagValue,
     VpcId,
 )
+
+PROJECT: Final = "mlops"
+"""The prefix of names, unless a fork chooses another."""
 
 
 class EnvironmentName(StrEnum):
@@ -61,7 +64,7 @@ class Environment(Section):
 class Environments(Section):
     """The project and its four environments."""
 
-    project: ProjectName = "mlops"
+    project: ProjectName = PROJECT
     """The first part of every name."""
     tools: Environment
     """Where the pipelines and the model registry are."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Generic
 from pydantic import ValidationError
 
 from mlops_constructs.settings.environment_rules import ENVIRONMENT_RULES, INSTANCE_RULES
-from mlops_constructs.settings.environments import Environments
+from mlops_constructs.settings.environments import PROJECT, Environments
 from mlops_constructs.settings.model import ModelSettings
-from mlops_constructs.settings.model_rules import MODEL_RULES, known
+from mlops_constructs.settings.model_rules import MODEL_RULES, check_neighbours, known
 from mlops_constructs.settings.partly import SectionT, partly
 from mlops_constructs.settings.problems import WHOLE_FILE, Finding, Problem, SettingsError, escape
 from mlops_constructs.settings.section import Section, UnknownSettingError
@@ -66,6 +66,13 @@ def load_settings(folder: pathlib.Path, *, models: Sequence[str] | None = None) 
                 for instance_rule in INSTANCE_RULES:
                     model.add(known(instance_rule(content, region)))
             model.add(known(_check_file_name(content, path.stem)))
+            model.add(
+                known(
+                    check_neighbours(
+                        path.stem, project=_project(environments.content), others=_stems(path.parent) - {path.stem}
+                    )
+                )
+            )
             loaded[path.stem] = content
         problems += model.problems
     if problems or environments.content is None:
@@ -138,6 +145,14 @@ def _region(environments: Environments | None) -> str | None:
     return region if region in ACCOUNTS else None
 
 
+def _project(environments: Environments | None) -> str:
+    """Find the prefix of names, or the usual one where it is wrong."""
+    try:
+        return environments.project if environments else PROJECT
+    except UnknownSettingError:
+        return PROJECT
+
+
 def _model_files(folder: pathlib.Path, names: Sequence[str] | None, problems: list[Problem]) -> list[pathlib.Path]:
     """List the model files to read, in alphabetical order."""
     allowed = "a folder with one file <model>.yaml per model"
@@ -164,6 +179,11 @@ def _model_files(folder: pathlib.Path, names: Sequence[str] | None, problems: li
             allowed = f"one of {', '.join(files)}"
             problems.append(_about(folder, "has no such model", value=name, allowed=allowed, remedy=remedy))
     return [path for name, path in files.items() if names is None or name in names]
+
+
+def _stems(folder: pathlib.Path) -> set[str]:
+    """Name all models of the folder, also those that are not read this time."""
+    return {path.stem for path in folder.glob("*.yaml")}
 
 
 def _check_file_name(model: ModelSettings, stem: str) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from mlops_constructs.settings.xgboost_hyperparameters import HYPERPARAMETERS, n
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
 
     from mlops_constructs.settings.data import Column
     from mlops_constructs.settings.gates import MetricGate
@@ -33,6 +34,8 @@ _CLASSES: Final = 2
 _GUESSING: Final = {Metric.AUC: 0.5, Metric.LOG_LOSS: round(math.log(2), 4)}
 _RESERVED: Final = ("foundation",)
 _ENDINGS: Final = tuple(f"-{name}" for name in EnvironmentName)
+_ARTIFACT_FOLDER: Final = 20
+"""CodePipeline cuts the name of a pipeline to this length for the folder of its artifacts."""
 _DIFFERENT: Final = "each value once"
 
 
@@ -42,6 +45,22 @@ def check_name(model: ModelSettings) -> Iterator[Finding]:
         allowed = f"a name other than {', '.join(_RESERVED)} that does not end with {', '.join(_ENDINGS)}"
         remedy = "rename the model and its file: another stack has this name"
         yield Finding(path=("name",), message="is reserved", allowed=allowed, remedy=remedy)
+
+
+def check_neighbours(name: str, *, project: str, others: AbstractSet[str]) -> Iterator[Finding]:
+    """Keep the resources of two models apart where AWS, or a policy, sees only the beginning of a name."""
+    allowed, remedy = "a name that no other model begins with", "rename one of the two models and its file"
+    for other in sorted(others):
+        shortened = [f"{project}-{each}"[:_ARTIFACT_FOLDER] for each in (name, other)]
+        if shortened[0] == shortened[1]:
+            message = f"shares the folder {shortened[0]} of the pipelines' artifacts with the model {other}"
+            allowed = (
+                f"a name that differs from the others in the first {_ARTIFACT_FOLDER} characters of {project}-NAME"
+            )
+            yield Finding(path=("name",), message=message, allowed=allowed, remedy=remedy)
+        elif name.startswith(tuple(f"{other}{ending}-" for ending in _ENDINGS)):
+            message = f"has resources whose names begin like those of the endpoints of the model {other}"
+            yield Finding(path=("name",), message=message, allowed=allowed, remedy=remedy)
 
 
 def check_stage(model: ModelSettings) -> Iterator[Finding]:
