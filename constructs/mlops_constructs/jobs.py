@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from aws_cdk import Stack
+
 from mlops_constructs import asl
 from mlops_constructs.asl import State
+from mlops_constructs.names import EXECUTION_DIGEST_LENGTH
+from mlops_constructs.roles import ServiceRole
 
 ADOPTION_POLL_SECONDS = 60
 QUEUE_SLACK_SECONDS = 1800
@@ -17,17 +21,32 @@ QUEUE_SLACK_SECONDS = 1800
 
 @dataclass(frozen=True)
 class _JobApi:
-    create: str
-    describe: str
-    name_key: str
-    status_path: str
+    noun: str
+    resource: str
+    """Resource type in an ARN."""
+
+    @property
+    def create(self) -> str:
+        return f"create{self.noun}"
+
+    @property
+    def describe(self) -> str:
+        return f"describe{self.noun}"
+
+    @property
+    def name_key(self) -> str:
+        return f"{self.noun}Name"
+
+    @property
+    def status_path(self) -> str:
+        return f"{self.noun}Status"
 
 
 class JobKind(Enum):
     """A kind of SageMaker job with the names that its API uses."""
 
-    PROCESSING = _JobApi("createProcessingJob", "describeProcessingJob", "ProcessingJobName", "ProcessingJobStatus")
-    TRAINING = _JobApi("createTrainingJob", "describeTrainingJob", "TrainingJobName", "TrainingJobStatus")
+    PROCESSING = _JobApi("ProcessingJob", "processing-job")
+    TRAINING = _JobApi("TrainingJob", "training-job")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +135,29 @@ class JobState:
             result_path=result_path,
             result_selector=keep,
         )
+
+
+def allow_jobs(role: ServiceRole, kind: JobKind, *, prefixes: Sequence[str]) -> None:
+    """Let a state machine run jobs through `.sync` that are named by a prefix, its execution and an attempt."""
+    stack = Stack.of(role)
+    api = kind.value.noun
+    # `?` for each character of digest and attempt: `*` would also fit the jobs of a model whose name begins alike.
+    names = [f"{prefix}-{'?' * EXECUTION_DIGEST_LENGTH}-?" for prefix in prefixes]
+    role.allow(
+        f"sagemaker:Create{api}",
+        f"sagemaker:Describe{api}",
+        f"sagemaker:Stop{api}",
+        # Step Functions marks the jobs that it starts with a tag of its own.
+        "sagemaker:AddTags",
+        on=[stack.format_arn(service="sagemaker", resource=kind.value.resource, resource_name=name) for name in names],
+        because="the jobs of this one model, which are named by the execution that starts them",
+    )
+    # Step Functions learns of the end of a job through a rule of its own:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
+    rule = stack.format_arn(
+        service="events", resource="rule", resource_name=f"StepFunctionsGetEventsForSageMaker{api}sRule"
+    )
+    role.allow("events:PutTargets", "events:PutRule", "events:DescribeRule", on=rule)
 
 
 def processing_request(

@@ -9,7 +9,7 @@ from typing import Any
 SAGEMAKER_NAME_LIMIT = 63
 """Longest name of a job, model, endpoint or configuration; botocore has `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`."""
 
-_EXECUTION_DIGEST_LENGTH = 32  # States.Hash(..., 'MD5')
+EXECUTION_DIGEST_LENGTH = 32  # States.Hash(..., 'MD5')
 _ATTEMPT_LENGTH = 2
 
 
@@ -30,4 +30,4 @@ def name(*parts: str, limit: int = SAGEMAKER_NAME_LIMIT) -> str:
 
 def job_name_prefix(*parts: str) -> str:
     """Return the part of a job name that stands before the digest of the execution and the attempt."""
-    return name(*parts, limit=SAGEMAKER_NAME_LIMIT - _EXECUTION_DIGEST_LENGTH - 1 - _ATTEMPT_LENGTH)
+    return name(*parts, limit=SAGEMAKER_NAME_LIMIT - EXECUTION_DIGEST_LENGTH - 1 - _ATTEMPT_LENGTH)

@@ -17,7 +17,7 @@ from constructs import Construct
 from mlops_constructs import asl
 from mlops_constructs.asl import State
 from mlops_constructs.execution_roles import RUNS, JobExecutionRole
-from mlops_constructs.jobs import JobKind, JobState, processing_request
+from mlops_constructs.jobs import JobKind, JobState, allow_jobs, processing_request
 from mlops_constructs.names import job_name_prefix
 from mlops_constructs.network import vpc_config
 from mlops_constructs.quality_gate import QualityGate
@@ -328,36 +328,12 @@ class TrainingWorkflow(Construct):
             return s3_assets.Asset(self, "Settings", path=str(path))
 
     def _grant(self) -> None:
-        stack, role = Stack.of(self), self._machine.role
-        for kind, api, programs in (
-            ("processing-job", "Processing", ("prepare", "evaluate")),
-            ("training-job", "Training", ("train",)),
-        ):
-            # The names as they are, with `?` for each character of digest and attempt: `*` would also fit the jobs of
-            # a model whose name begins with this one's.
-            jobs = [
-                stack.format_arn(
-                    service="sagemaker",
-                    resource=kind,
-                    resource_name=f"{job_name_prefix(self._project, self._model.name, program)}-{'?' * 32}-?",
-                )
-                for program in programs
-            ]
-            role.allow(
-                f"sagemaker:Create{api}Job",
-                f"sagemaker:Describe{api}Job",
-                f"sagemaker:Stop{api}Job",
-                # Step Functions marks the jobs that it starts with a tag of its own.
-                "sagemaker:AddTags",
-                on=jobs,
-                because="the jobs of this one model, which are named by the execution that starts them",
-            )
-            # Step Functions learns of the end of a job through a rule of its own:
-            # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
-            rule = stack.format_arn(
-                service="events", resource="rule", resource_name=f"StepFunctionsGetEventsForSageMaker{api}JobsRule"
-            )
-            role.allow("events:PutTargets", "events:PutRule", "events:DescribeRule", on=rule)
+        stack, role, name = Stack.of(self), self._machine.role, self._model.name
+        prefixes = {
+            program: job_name_prefix(self._project, name, program) for program in ("prepare", "train", "evaluate")
+        }
+        allow_jobs(role, JobKind.PROCESSING, prefixes=[prefixes["prepare"], prefixes["evaluate"]])
+        allow_jobs(role, JobKind.TRAINING, prefixes=[prefixes["train"]])
         role.allow_pass(self.execution_role)
         role.allow("s3:GetObjectVersion", on=self._data.arn_for_objects(self._model.data.key))
         raw = self._artifacts.arn_for_objects(f"{self._model.name}/runs/*/raw/data.csv")
