@@ -28,8 +28,8 @@ def data_report_uri(model_data_url: str) -> str:
     run, found, _ = model_data_url.rpartition("/model/")
     if not found:
         msg = (
-            f"the model in service, {model_data_url}, was not trained by a run of this pipeline, so its features are not"
-            " known and no other model can be compared with it; take its endpoint out of service"
+            f"the model in service, {model_data_url}, was not trained by a run of this pipeline, so its features are"
+            " not known and no other model can be compared with it; take its endpoint out of service"
         )
         raise EndpointNotServing(msg)
     return f"{run}/data-report"

@@ -209,11 +209,13 @@ def _roles(rehearsal: Rehearsal) -> tuple[report.RoleUse, ...]:
 
 def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
     registration = run.documents.get("registration.json", {})
+    # A run that was stopped has registered nothing, but its sources are known: "Amazon S3 version id: ...".
+    versions = {one["action"]: one["cause"].rpartition(": ")[2] for one in run.actions if one["stage"] == "Source"}
     facts = {
         "run (pipeline execution)": run.execution_id,
         "data": registration.get("dataUri"),
-        "data version": registration.get("dataVersion"),
-        "code version": registration.get("codeVersion"),
+        "data version": registration.get("dataVersion") or versions.get("Data"),
+        "code version": registration.get("codeVersion") or versions.get("Code"),
         "image": registration.get("imageUri"),
         "training job": registration.get("trainingJobName"),
         "model artifact": registration.get("modelDataUrl"),
