@@ -32,9 +32,7 @@ def run(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Measure
     """
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(  # noqa: S603 - the commands are the project's own
-            list(command), cwd=cwd, env=dict(env), stdout=output, stderr=subprocess.STDOUT
-        )
+        child = subprocess.Popen(list(command), cwd=cwd, env=dict(env), stdout=output, stderr=subprocess.STDOUT)
         root, peak = psutil.Process(child.pid), 0
         while child.poll() is None:
             peak = max(peak, _resident(root))

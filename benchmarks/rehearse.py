@@ -41,7 +41,7 @@ def measure() -> list[Figure]:
 
 def _rehearse() -> float:
     began = time.monotonic()
-    command = [sys.executable, "-m", "mlops", "rehearse", "churn", "--approve", "--report", os.devnull]
+    command = [sys.executable, "-m", "mlops", "rehearse", "churn", "--approve"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
         verified = None
         lines = []

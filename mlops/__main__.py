@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as a shell gives it."""
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse  # noqa: PLC0415 - after Ctrl-C makes no trace any more
+    from pathlib import Path  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="mlops", description="MLOps on Amazon SageMaker, rehearsed on this machine before it runs in an account."
     )
@@ -34,29 +35,42 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status: 0 as intended, 1 not as intended, 2 wrong input, 130 interrupted."""
-    options = _parser().parse_args(arguments)
-    # SIGTERM ends a rehearsal the way Ctrl-C does: everything that it started ends with it.
-    signal.signal(signal.SIGTERM, _end)
-    from mlops.rehearse import rehearse  # noqa: PLC0415 - `mlops --help` needs none of it
+    from mlops.lifetime import Lifetime  # noqa: PLC0415
 
+    lifetime = Lifetime()
     try:
-        return rehearse(
-            options.model,
-            approve=options.approve,
-            keep=options.keep,
-            fault_name=options.fault,
-            report=options.report,
-        )
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted: everything that was started has been ended.\n")
-        return INTERRUPTED
+        try:
+            options = _parser().parse_args(arguments)
+            lifetime.begin()
+            from mlops.rehearse import rehearse  # noqa: PLC0415 - `mlops --help` needs none of it
+
+            return rehearse(
+                options.model,
+                approve=options.approve,
+                keep=options.keep,
+                fault_name=options.fault,
+                report=options.report,
+                output_lost=lifetime.output_lost,
+            )
+        finally:
+            lifetime.end()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return lifetime.interrupted()
+    except Exception as error:  # noqa: BLE001 - whatever it is: one line for the person, the trace in a file
+        return lifetime.failed(error)
+
+
+def main() -> None:
+    """Run the command of this process and leave."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until there is something to end, Ctrl-C ends this process without a trace.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mlops.lifetime import leave  # noqa: PLC0415
+
+    leave(run(sys.argv[1:]))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

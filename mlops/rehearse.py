@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import os
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console
-
-from mlops.rehearsal.expectations import EXPECTED
+from mlops.rehearsal import project
 from mlops.rehearsal.faults import Fault
-from mlops.rehearsal.project import ROOT, SynthesisError
 from mlops.rehearsal.timeline import TIMELINE
-from mlops_constructs.settings import SettingsError
 
 AS_INTENDED, NOT_AS_INTENDED, WRONG_INPUT = 0, 1, 2
 
@@ -25,76 +25,163 @@ def rehearse(
     keep: bool,
     fault_name: str | None,
     report: Path | None,
-    console: Console | None = None,
+    output_lost: Callable[[], None] | None = None,
 ) -> int:
-    """Rehearse `model` and return the exit status."""
-    console = console or Console()
-    problem = (
-        None
-        if approve or sys.stdin.isatty()
-        else "the pipeline asks for an approval and there is no terminal to ask at; add --approve"
-    )
-    fault = None
-    if fault_name is not None:
-        if fault_name == "list":
-            for known in Fault:
-                console.print(f"[bold]{known}[/]: {EXPECTED[known].summary}")
-            return AS_INTENDED
-        if fault_name in set(Fault):
-            fault = Fault(fault_name)
-        else:
-            near = difflib.get_close_matches(fault_name, [str(known) for known in Fault], n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            problem = f"--fault: there is no fault '{fault_name}'; the faults are {', '.join(Fault)}{hint}"
-    if problem:
-        console.print(f"[red]{problem}[/]", soft_wrap=True)
-        return WRONG_INPUT
-    TIMELINE.reset()
+    """Rehearse `model` and return the exit status; `output_lost` is called when nothing can be written any more."""
+    if fault_name == "list":
+        return _list_faults()
+    try:
+        _check_installation()
+        fault = _fault(fault_name)
+        _check_terminal(approve=approve)
+        path = (report or project.ROOT / "reports" / f"{model}{f'-{fault}' if fault else ''}.html").absolute()
+        _check_report(path)
+        TIMELINE.reset()
+        return _guarded(model, approve=approve, keep=keep, fault=fault, report=path, output_lost=output_lost)
+    except _RefusedError as refused:
+        sys.stderr.write(f"{refused}\n")
+        return refused.status
+
+
+class _RefusedError(Exception):
+    """The rehearsal does not begin, or cannot go on; the text is for the person."""
+
+    def __init__(self, message: str, *, status: int = WRONG_INPUT) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def _check_installation() -> None:
+    absent = project.missing()
+    if absent:
+        msg = f"Not installed: {', '.join(absent)}; run tools/setup.sh"
+        raise _RefusedError(msg, status=NOT_AS_INTENDED)
+
+
+def _check_terminal(*, approve: bool) -> None:
+    if not approve and not sys.stdin.isatty():
+        msg = "The pipeline asks for an approval and there is no terminal to ask at; add --approve"
+        raise _RefusedError(msg)
+
+
+def _fault(name: str | None) -> Fault | None:
+    if name is None:
+        return None
+    if name in set(Fault):
+        return Fault(name)
+    near = difflib.get_close_matches(name, [str(known) for known in Fault], n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    msg = f"--fault: there is no fault '{name}'; the faults are {', '.join(Fault)}{hint}"
+    raise _RefusedError(msg)
+
+
+def _list_faults() -> int:
+    from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415 - only here, and where it is needed
+
+    for known in Fault:
+        sys.stdout.write(f"{known}: {EXPECTED[known].summary}\n")
+    return AS_INTENDED
+
+
+def _check_report(path: Path) -> None:
+    """Find out by trying whether `path` can be written; what is made for that is gone again."""
+    if path.is_dir():
+        msg = f"--report: {path} is a folder"
+        raise _RefusedError(msg)
+    made: list[Path] = []
+    try:
+        for folder in reversed([path.parent, *path.parent.parents]):
+            if not folder.exists():
+                folder.mkdir()
+                made.append(folder)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        if path.exists():
+            path.open("ab").close()
+    except OSError as error:
+        msg = f"--report: {path} cannot be written: {error.strerror or error}"
+        raise _RefusedError(msg) from error
+    finally:
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a device or a pipe is written to, not replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _guarded(
+    model: str,
+    *,
+    approve: bool,
+    keep: bool,
+    fault: Fault | None,
+    report: Path,
+    output_lost: Callable[[], None] | None,
+) -> int:
+    """Rehearse where nothing can reach a real account, and say in a sentence why it could not be done."""
     # Only now: these import moto and the SDK, after the environment has been cleaned of real credentials.
     from mlops.rehearsal import credentials  # noqa: PLC0415
 
     credentials.scrub_environment()
     from mlops.rehearsal.assembly import AssemblyError  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
+    from mlops_constructs.settings import SettingsError  # noqa: PLC0415
 
     try:
-        return _rehearse(model, approve=approve, keep=keep, fault=fault, report=report, console=console)
+        return _rehearse(model, approve=approve, keep=keep, fault=fault, report=report, output_lost=output_lost)
     except SettingsError as error:
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return WRONG_INPUT
-    except (SynthesisError, RehearsalError, AssemblyError) as error:
-        console.print(f"[red]The rehearsal stopped:[/] {error}", soft_wrap=True, highlight=False)
-        return NOT_AS_INTENDED
+        raise _RefusedError(str(error)) from error
+    except (project.SynthesisError, RehearsalError, AssemblyError) as error:
+        msg = f"The rehearsal stopped: {error}"
+        raise _RefusedError(msg, status=NOT_AS_INTENDED) from error
 
 
 def _rehearse(
-    model: str, *, approve: bool, keep: bool, fault: Fault | None, report: Path | None, console: Console
+    model: str,
+    *,
+    approve: bool,
+    keep: bool,
+    fault: Fault | None,
+    report: Path,
+    output_lost: Callable[[], None] | None,
 ) -> int:
-    from mlops.rehearsal.keep import how_to_call  # noqa: PLC0415 - see above
-    from mlops.rehearsal.recording import record_run  # noqa: PLC0415 - see above
+    from rich.console import Console  # noqa: PLC0415 - see above
+
+    from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415
+    from mlops.rehearsal.keep import how_to_call  # noqa: PLC0415
+    from mlops.rehearsal.recording import record_run  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import Rehearsal  # noqa: PLC0415
     from mlops.report.html import render  # noqa: PLC0415
     from mlops.report.live import LiveDisplay  # noqa: PLC0415
 
-    display = LiveDisplay(console=console, title=f"Rehearsing {model}")
+    console = Console()
+    display = LiveDisplay(console=console, title=f"Rehearsing {model}", output_lost=output_lost)
 
     def approver(what: str) -> bool:
-        if approve:
-            return True
-        with display.paused():
-            return console.input(f"Approve [bold]{what}[/]? \\[y/N] ").strip().lower() in {"y", "yes"}
+        return approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
 
-    with display, Rehearsal(model, approver=approver) as rehearsal:
+    beginning = Rehearsal(model, approver=approver)  # before the display: it finds what is wrong in the settings
+    with display, beginning as rehearsal:
         champion = None
         if fault is not None and EXPECTED[fault].needs_champion:
             champion = rehearsal.run(rehearsal.sample(version=1))
         run = rehearsal.run(rehearsal.sample(version=2 if champion else 1, fault=fault), fault=fault)
         record = record_run(rehearsal, run, champion=champion)
-        path = report or ROOT / "reports" / f"{model}{f'-{fault}' if fault else ''}.html"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(record), encoding="utf-8")
+        _write(report, render(record))
         display.close()
-        display.summary(record, report=path)
+        display.summary(record, report=report)
         if keep and run.status == "Succeeded":
             console.print(how_to_call(rehearsal, run), markup=False, highlight=False, soft_wrap=True)
             while True:

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 from mlops.rehearsal import credentials
 from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.sagemaker_endpoints import loopback_urls
 
 
 def how_to_call(rehearsal: Rehearsal, run: Run) -> str:
-    """Return commands that a person can copy: the container itself, and the SageMaker API in front of it."""
-    target = rehearsal.model.deploy.environments[-1]
-    endpoint = rehearsal.endpoint(target)
-    _, rows = rehearsal.test_rows(run.execution_id, count=1)
+    """Return commands that a person can copy: the container itself, and the SageMaker API in front of it.
+
+    They work in any shell: neither a profile nor an endpoint nor a proxy that it holds leads them astray.
+    """
+    endpoint = rehearsal.endpoint(rehearsal.model.deploy.environments[-1])
+    _, (row,) = rehearsal.test_rows(run.execution_id, count=1)
     keys = credentials.OPERATOR
-    lines = [
-        "",
-        "The endpoints answer until Ctrl-C. The row is one of the held-out customers, encoded as for training.",
-        "",
-        "The container, as SageMaker calls it:",
-        *(
-            f"  {name}: curl -s {url} -H 'Content-Type: text/csv' -d '{rows[0]}'"
-            for name, url in sorted(loopback_urls().items())
-        ),
-        "",
-        "The SageMaker API, as your application calls it:",
-        f"  AWS_ACCESS_KEY_ID={keys.access_key_id} AWS_SECRET_ACCESS_KEY={keys.secret_access_key} "
-        f"AWS_ENDPOINT_URL={rehearsal.aws.url} AWS_REGION={rehearsal.aws.region} \\",
-        f"  .venv/bin/python -c \"import boto3; print(boto3.client('sagemaker-runtime').invoke_endpoint("
-        f"EndpointName='{endpoint}', ContentType='text/csv', Body='{rows[0]}')['Body'].read())\"",
-        "",
+    program = (
+        "import boto3; "
+        f"client = boto3.client('sagemaker-runtime', region_name='{rehearsal.aws.region}', "
+        f"endpoint_url='{rehearsal.aws.url}', aws_access_key_id='{keys.access_key_id}', "
+        f"aws_secret_access_key='{keys.secret_access_key}'); "
+        f"answer = client.invoke_endpoint(EndpointName='{endpoint}', ContentType='text/csv', Body='{row}'); "
+        "print(answer['Body'].read().decode())"
+    )
+    containers = [
+        f"  {name.rpartition('/')[2]}:\n    curl --silent --noproxy '*' {url} -H 'Content-Type: text/csv' -d '{row}'"
+        for name, url in sorted(loopback_urls().items())
     ]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            "",
+            "The endpoints answer until Ctrl-C. The row is one of the held-out customers, encoded as for training.",
+            "",
+            "The container of each endpoint, as SageMaker calls it:",
+            *containers,
+            "",
+            f"The SageMaker API in front of {endpoint}, as your application calls it:",
+            f"    env -i {shlex.quote(sys.executable)} -c {shlex.quote(program)}",
+            "",
+        ]
+    )

@@ -59,7 +59,7 @@ class CodeStore:
     """Assets, unzipped once for each hash, and the folders that stand for the runtime and for layers."""
 
     def __init__(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="rehearsal-lambda-"))
+        self._root = Path(tempfile.mkdtemp(prefix="mlops-lambda-"))
         self._lock = threading.Lock()
         self._links: dict[str, Path] = {}
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from mlops.rehearsal import assembly, credentials, iam
 
-
 AGENT = "AWS's own agent does this in the name of the role; here the program runs without it"
 VOLUME = "for the encrypted volume of an instance; there are no instances here"
 LATER = "CloudFormation needs it when tags or alarms change, or when the stack is deleted"

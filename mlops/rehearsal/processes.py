@@ -13,20 +13,30 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
+from mlops.rehearsal.guard import MARK
+
 GRACE_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 _lock = threading.Lock()
 _children: set[subprocess.Popen[bytes]] = set()
 _closed = False
+_folder: str | None = None
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 """The thread that starts every child. The kernel takes the thread that forked for the parent: were it one that ends,
 the thread of a request for example, its children would be killed with it."""
+
+
+def belong_to(folder: str | None) -> None:
+    """Keep all temporary files in `folder`, and mark what is started with it, so that mlops/lifetime.py finds it."""
+    global _folder  # noqa: PLW0603 - one rehearsal, one process
+    _folder = tempfile.tempdir = folder
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
@@ -48,6 +58,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         # Unpacked once for all homes: the CDK's JavaScript takes five seconds to unpack.
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path(sys.prefix) / ".cache" / "jsii"),
+        **({MARK: _folder, "TMPDIR": _folder} if _folder else {}),
         **extra,
     }
 
@@ -71,22 +82,29 @@ def spawn(
         RuntimeError: the rehearsal is already ending.
 
     """
+    return _forker.submit(_spawn, list(command), dict(env), cwd, stdout).result()
+
+
+def _spawn(
+    command: list[str], env: dict[str, str], cwd: str | Path, stdout: int | IO[Any] | None
+) -> subprocess.Popen[bytes]:
     with _lock:
         if _closed:
             msg = f"the rehearsal is ending, {command[0]} is not started"
             raise RuntimeError(msg)
-        child = _forker.submit(
-            subprocess.Popen,
-            list(command),
-            env=dict(env),
+        child = subprocess.Popen(  # noqa: S603 - the project's own programs
+            command,
+            env=({MARK: _folder} if _folder else {}) | env,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
-        ).result()
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls nothing but the kernel
+        )
         _children.add(child)
+    if _closed:  # meanwhile, by a signal
+        hasten()
     return child
 
 
@@ -94,10 +112,8 @@ def end(child: subprocess.Popen[bytes], *, grace: float = GRACE_SECONDS) -> None
     """End `child` and everything it started: SIGTERM, then SIGKILL after `grace` seconds."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGTERM)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(grace)
-    except subprocess.TimeoutExpired:
-        pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -116,6 +132,16 @@ def end_all() -> None:
             os.killpg(child.pid, signal.SIGTERM)
     for child in children:
         end(child, grace=0.5)
+
+
+def hasten() -> None:
+    """Refuse new children and ask the present ones to end; for signal handlers, hence without the lock."""
+    global _closed  # noqa: PLW0603 - one rehearsal, one process
+    _closed = True
+    for child in list(_children):
+        if child.returncode is None:
+            with contextlib.suppress(OSError):
+                os.killpg(child.pid, signal.SIGTERM)
 
 
 def reopen() -> None:

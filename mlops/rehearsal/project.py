@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -26,12 +28,42 @@ SOURCE = (
     "tests",
 )
 """What the pipeline builds from; the rest of the folder (environments, reports, caches) stays at home."""
+PROGRAMS = (
+    *(
+        "aws_cdk",
+        "awslambdaric",
+        "boto3",
+        "jinja2",
+        "mlops_constructs",
+        "moto",
+        "numpy",
+        "pandas",
+        "psutil",
+        "pydantic",
+    ),
+    *("rich", "sklearn", "xgboost", "yaml"),
+)
+"""What the rehearsal and the programs that run in it import."""
 _LEFT_OUT = {"__pycache__", "cdk.out", "node_modules"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold, so that equal sources are equal archives
 
 
 class SynthesisError(RuntimeError):
     """The project cannot be synthesized; the message is what the CDK or the configuration says."""
+
+
+def missing(root: Path = ROOT) -> list[str]:
+    """Return in words what is not installed of that which a rehearsal needs."""
+    found = [f"the Python package {name}" for name in PROGRAMS if importlib.util.find_spec(name) is None]
+    if not _command_line(root).exists():
+        found.append(f"the CDK command line ({_command_line(root)})")
+    if shutil.which("node", path=processes.clean_environment()["PATH"]) is None:
+        found.append("Node (the program node)")
+    return found
+
+
+def _command_line(root: Path) -> Path:
+    return root / "node_modules" / ".bin" / "cdk"
 
 
 def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
@@ -41,7 +73,7 @@ def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
         SynthesisError: with the last lines that the command printed.
 
     """
-    cdk = root / "node_modules" / ".bin" / "cdk"
+    cdk = _command_line(root)
     if not cdk.exists():
         msg = f"the CDK command line is not installed: {cdk} is missing; run tools/setup.sh"
         raise SynthesisError(msg)

@@ -276,12 +276,14 @@ class Rehearsal:
             status = str(found["pipelineExecution"]["status"])
             if status not in {"InProgress", "Stopping", "Queued"}:
                 return status
-            self._answer_approvals(client, answered)
+            limit += self._answer_approvals(client, answered)
             time.sleep(POLL_SECONDS)
         msg = f"the pipeline {self._name} did not end within {RUN_LIMIT_SECONDS:.0f} s"
         raise RehearsalError(msg)
 
-    def _answer_approvals(self, client: Any, answered: set[str]) -> None:
+    def _answer_approvals(self, client: Any, answered: set[str]) -> float:
+        """Answer what waits for an approval, and return the seconds that a person took to think."""
+        began = time.monotonic()
         state = client.get_pipeline_state(name=self._name)
         for stage in state["stageStates"]:
             for action in stage.get("actionStates", []):
@@ -301,6 +303,7 @@ class Rehearsal:
                     },
                     token=token,
                 )
+        return time.monotonic() - began
 
     def _actions(self, execution: str) -> list[dict[str, Any]]:
         pages = self._client("codepipeline").get_paginator("list_action_executions")

@@ -334,7 +334,7 @@ def _update_weights(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def loopback_urls() -> dict[str, str]:
-    """Return where the serving process of each endpoint answers on this machine, without the SageMaker API before it."""
+    """Return where the serving process of each endpoint answers, without the SageMaker API in front of it."""
     with _lock:
         return {
             name: f"http://127.0.0.1:{server.port}/invocations"

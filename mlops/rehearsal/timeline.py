@@ -71,6 +71,10 @@ class Timeline:
         with self._lock:
             self._listeners.append(listener)
 
+    def silence(self) -> None:
+        """Tell nobody of later events; for signal handlers, hence without the lock."""
+        self._listeners = []
+
     def events(self, *kinds: Kind) -> list[Event]:
         """Return the events so far, only of `kinds` if any are given."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,9 +37,18 @@ class LiveDisplay:
     """Shows steps, stages, actions, states and the last lines of what runs; a context manager."""
 
     def __init__(
-        self, *, console: Console | None = None, title: str = "Rehearsal", timeline: Timeline = TIMELINE
+        self,
+        *,
+        console: Console | None = None,
+        title: str = "Rehearsal",
+        timeline: Timeline = TIMELINE,
+        output_lost: Callable[[], None] | None = None,
     ) -> None:
-        """Listen to `timeline`; nothing is shown before the display is entered."""
+        """Listen to `timeline`; nothing is shown before the display is entered.
+
+        `output_lost` is called once, in any thread, when nothing can be written any more.
+        """
+        self._output_lost = output_lost
         self._console = console or Console()
         self._title = title
         self._timeline = timeline
@@ -72,11 +81,24 @@ class LiveDisplay:
     def paused(self) -> Iterator[None]:
         """Leave the terminal to somebody else, for a question and its answer."""
         self._end()
-        try:
-            yield
-        finally:
-            if self._open and self._console.is_terminal:
-                self._begin()
+        yield  # an interrupted question is not followed by another picture
+        if self._open and self._console.is_terminal:
+            self._begin()
+
+    def ask(self, question: str) -> bool:
+        """Ask at the terminal until the answer is yes or no; no answer, or the end of the input, is no."""
+        with self.paused():
+            while True:
+                try:
+                    answer = self._console.input(Text.from_markup(question)).strip().lower()
+                except EOFError:
+                    self._console.print("no")
+                    return False
+                if answer in {"y", "yes"}:
+                    return True
+                if answer in {"", "n", "no"}:
+                    return False
+                self._console.print("Please answer y or n.")
 
     def summary(self, record: RunRecord, *, report: Path | None = None) -> None:
         """Print how it ended: a table of the actions, the key figures and where the report is."""
@@ -110,7 +132,14 @@ class LiveDisplay:
     def _hear(self, event: Event) -> None:
         line = self._progress.take(event)
         if line is not None and self._open and not self._console.is_terminal:
-            self._console.print(f"{event.at:7.1f} s  {line}", markup=False, highlight=False, soft_wrap=True)
+            # This is the thread of whatever happened: it must not fail because nobody reads about it.
+            # rich turns a broken pipe into SystemExit.
+            try:
+                self._console.print(f"{event.at:7.1f} s  {line}", markup=False, highlight=False, soft_wrap=True)
+            except (OSError, ValueError, SystemExit):
+                self._open = False
+                if self._output_lost is not None:
+                    self._output_lost()
 
     def _begin(self) -> None:
         self._live = Live(

@@ -22,19 +22,29 @@ END_SECONDS = 20.0
 class Command:
     """A running command; everything that it makes in the temporary folder lies in `folder`."""
 
-    def __init__(self, arguments: Sequence[str], *, folder: Path, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        stdin: int = subprocess.DEVNULL,
+        keep_reading: bool = True,
+    ) -> None:
         self.folder = folder
         self.folder.mkdir(exist_ok=True)
         self.lines: list[str] = []
         self.seen: dict[int, psutil.Process] = {}
         self.environments: dict[int, dict[str, str]] = {}
         self.connections: set[str] = set()
+        self.command_lines: dict[int, str] = {}
+        self._keep_reading = keep_reading
         self._heard = threading.Condition()
         self.child = subprocess.Popen(
             [*COMMAND, *arguments],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **(environment or {})},
             cwd=folder.parent,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -48,6 +58,8 @@ class Command:
                 with self._heard:
                     self.lines.append(line.decode())
                     self._heard.notify_all()
+                if not self._keep_reading:
+                    break
         with self._heard:
             self._heard.notify_all()
 
@@ -66,8 +78,8 @@ class Command:
                 self._heard.wait(0.1)
         self.look()
 
-    def look(self) -> None:
-        """Remember every process of the command, with its environment, and every address it is connected to."""
+    def look(self) -> list[str]:
+        """Remember every process, its environment and the addresses it is connected to; return the command lines."""
         with contextlib.suppress(psutil.Error):
             own = psutil.Process(self.child.pid)
             for process in [own, *own.children(recursive=True)]:
@@ -77,7 +89,13 @@ class Command:
                         if connection.raddr:
                             self.connections.add(connection.raddr.ip)
                     if process != own:
+                        self.command_lines[process.pid] = " ".join(process.cmdline())
                         self.environments[process.pid] = process.environ()
+        return list(self.command_lines.values())
+
+    def wait_for_processes(self, count: int, *, seconds: float = 30.0) -> None:
+        """Wait until the command has had `count` children."""
+        assert eventually(lambda: len(self.look()) >= count, seconds=seconds), self.output
 
     def signal(self, number: signal.Signals, *, group: bool = False) -> None:
         self.look()
@@ -97,7 +115,7 @@ class Command:
 
 def _runs(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
@@ -109,7 +127,7 @@ def _belongs(process: psutil.Process, folder: str) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], bool], *, seconds: float) -> bool:
+def eventually(condition: Callable[[], object], *, seconds: float) -> bool:
     limit = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > limit:
@@ -119,9 +137,15 @@ def eventually(condition: Callable[[], bool], *, seconds: float) -> bool:
 
 
 @contextlib.contextmanager
-def started(*arguments: str, folder: Path, environment: dict[str, str] | None = None) -> Iterator[Command]:
+def started(
+    *arguments: str,
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    keep_reading: bool = True,
+) -> Iterator[Command]:
     """Start `mlops rehearse` with `arguments`; it is killed when the test fails."""
-    command = Command(arguments, folder=folder, environment=environment)
+    command = Command(arguments, folder=folder, environment=environment, stdin=stdin, keep_reading=keep_reading)
     try:
         yield command
     finally:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -81,8 +82,12 @@ class Endpoints:
 
 
 def serving_processes() -> set[int]:
-    children = psutil.Process().children(recursive=True)
-    return {child.pid for child in children if any("serve" in word for word in child.cmdline())}
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # ended meanwhile
+            if any("serve" in word for word in child.cmdline()):
+                found.add(child.pid)
+    return found
 
 
 @pytest.fixture
