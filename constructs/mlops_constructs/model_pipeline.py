@@ -231,7 +231,9 @@ class ModelPipeline(Construct):
                 "action": "$.detail.action",
                 "cause": "$.detail.execution-result.external-execution-summary",
             },
-            input_template='"<pipeline>: <stage>/<action> failed in execution <execution>. Cause: <cause>"',
+            # An object, in which EventBridge quotes the values: a cause may hold quotes and lines of its own.
+            input_template='{"failed": <action>, "stage": <stage>, "pipeline": <pipeline>, "execution": <execution>, '
+            '"cause": <cause>}',
         )
 
     def _grant(self, artifacts: s3.IBucket, artifacts_prefix: str, key: kms.IKey) -> None:
