@@ -52,6 +52,11 @@ def read_templates(assembly: Path) -> dict[str, Template]:
     }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the whole rehearsals last: they start and stop an emulated AWS of their own in this process."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 @pytest.fixture(scope="session")
 def assembly_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly of the project as configured."""

@@ -48,6 +48,8 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # A shell's background job, such as CI may be, ignores SIGINT, and hands that down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - only sets a signal
         )
         threading.Thread(target=self._listen, daemon=True).start()
 

@@ -120,8 +120,9 @@ def test_the_description_of_an_endpoint_fits_the_model_of_the_api(endpoints: End
 
 
 def test_an_update_serves_the_new_model_and_ends_the_old_process(endpoints: Endpoints) -> None:
+    of_others = serving_processes()
     name = endpoints.in_service("0.1")
-    before = serving_processes()
+    before = serving_processes() - of_others
     second = endpoints.configuration("0.2")
     described = endpoints.update(name, second)
     assert described["EndpointConfigName"] == second
