@@ -13,7 +13,7 @@ rehearse: setup ## train, judge, deploy and verify the churn model in the emulat
 
 test: ## everything, offline, without an AWS account and without Docker
 	@tools/setup.sh checkers
-	@python -m pytest
+	@tools/test.sh
 
 synth: setup ## write the cloud assembly to cdk.out; needs no network
 	@cdk synth --quiet
@@ -36,6 +36,9 @@ lock: setup ## compile the hashed requirements again, after a change of pyprojec
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements/dev.txt
 	@echo 'uv==0.13.9' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
 	@echo 'checkov==3.3.30' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/checkov.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/tabular/requirements.in -o containers/tabular/requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/vision/requirements.in -o containers/vision/requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header benchmarks/serving/requirements.in -o benchmarks/serving/requirements.txt
 
 clean: ## remove what the other commands wrote
-	rm -rf .venv .venv-checkov node_modules cdk.out reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-checkov node_modules .containers cdk.out reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

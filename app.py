@@ -25,7 +25,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
     options = {"env": cdk.Environment(account=tools.account, region=tools.region), "permissions_boundary": boundary}
     foundation = FoundationStack(app, f"{project}-foundation", environment=tools, **options)
     for model in settings.models.values():
-        serving_stacks = {target.value: f"{project}-{model.name}-{target}" for target in model.deploy.environments}
+        serving_stacks = {target.value: f"{project}-{model.name}-{target}" for target in model.deployed_environments}
         stack = ModelStack(
             app,
             f"{project}-{model.name}",
@@ -43,7 +43,7 @@ def compose(app: cdk.App, config: Path = ROOT / "config") -> None:
                 model=model,
                 environment=getattr(settings.environments, target),
                 foundation=foundation,
-                execution_role=stack.pipeline.execution_roles[target],
+                execution_role=stack.recipe.execution_roles[target],
                 # Nothing to upload: the pipeline needs no bootstrap resources to deploy it.
                 synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
                 **options,

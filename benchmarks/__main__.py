@@ -11,20 +11,28 @@ from rich.table import Table
 
 from benchmarks.figures import Figure, keep
 
-BENCHMARKS = ("rehearse", "faults", "synth")
+BENCHMARKS = ("rehearse", "faults", "synth", "serving")
+QUICK = ("serving",)
+"""Those that know `--quick`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the named benchmarks, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
-    names = parser.parse_args(arguments).names or BENCHMARKS
+    parser.add_argument("--quick", action="store_true", help=f"a short look, nothing is kept; for {', '.join(QUICK)}")
+    options = parser.parse_args(arguments)
+    names = options.names or (QUICK if options.quick else BENCHMARKS)
     for unknown in set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark '{unknown}'; there are {', '.join(BENCHMARKS)}")
+    for slow in set(names) - set(QUICK) if options.quick else ():
+        parser.error(f"'{slow}' knows no --quick; {', '.join(QUICK)} does")
     console = Console()
     for name in names:
-        figures: list[Figure] = importlib.import_module(f"benchmarks.{name}").measure()
-        keep(name, figures)
+        measure = importlib.import_module(f"benchmarks.{name}").measure
+        figures: list[Figure] = measure(quick=True) if options.quick else measure()
+        if not options.quick:
+            keep(name, figures)
         console.print(_table(name, figures))
 
 

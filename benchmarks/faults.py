@@ -6,7 +6,7 @@ from benchmarks.figures import Figure
 from mlops.rehearsal import credentials
 from mlops.rehearsal.expectations import EXPECTED
 from mlops.rehearsal.faults import Fault
-from mlops.rehearsal.least_privilege import EXPLAINED, role_uses
+from mlops.rehearsal.least_privilege import explanation, role_uses
 from mlops.rehearsal.recording import shortcomings, still_serving
 from mlops.rehearsal.rehearsal import Rehearsal
 
@@ -39,7 +39,7 @@ def measure() -> list[Figure]:
         run = rehearsal.run(rehearsal.sample(version=1), fault=Fault.DUPLICATE_EVENT)
         wrong[Fault.DUPLICATE_EVENT] = shortcomings(EXPECTED[Fault.DUPLICATE_EVENT], run)
     unused = {(use.owner, action) for use in uses for action in use.unused}
-    unexplained = sorted(f"{owner}: {action}" for owner, action in unused if action not in EXPLAINED)
+    unexplained = sorted(f"{owner}: {action}" for owner, action in unused if not explanation(owner, action))
     missed = [f"{fault}: {'; '.join(found)}" for fault, found in wrong.items() if found]
     return [
         _count("faults that ended as intended", len(wrong) - len(missed), note=f"of {len(wrong)}; {missed or 'all'}"),

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from mlops.lifetime import Lifetime
+
 
 def _parser() -> argparse.ArgumentParser:
     import argparse  # noqa: PLC0415 - after Ctrl-C makes no trace any more
@@ -30,9 +32,57 @@ def _parser() -> argparse.ArgumentParser:
     rehearse.add_argument("--keep", action="store_true", help="keep the endpoints answering until Ctrl-C")
     rehearse.add_argument("--fault", metavar="NAME", help="inject what production does; 'list' names the faults")
     rehearse.add_argument(
+        "--data", metavar="FILE", type=Path, help="CSV with a header to upload instead of generated data"
+    )
+    rehearse.add_argument(
         "--report", metavar="FILE", type=Path, help="where the report goes (default: reports/<model>[-<fault>].html)"
     )
+    check = commands.add_parser(
+        "check-container",
+        help="check a container of your own against SageMaker's contract",
+        description="Builds the image with the best means of this machine, trains and serves with the sample that the "
+        "container brings along, and says of each rule of the contract whether it is kept, with the fix where not.",
+    )
+    check.add_argument("path", metavar="PATH", type=Path, help="the folder with the Dockerfile and the folder sample/")
+    check.add_argument("--only", choices=("train", "serve"), help="check one of the two programs")
+    build = commands.add_parser(
+        "build-image",
+        help="build, check and push the image of a container of your own",
+        description="Pushes the image under the digest of its build context, unless the repository has it already, and "
+        "writes its name with digest to standard output, and nothing else there.",
+    )
+    build.add_argument("path", metavar="PATH", type=Path, help="the folder with the Dockerfile")
+    build.add_argument("--repository", metavar="NAME", required=True, help="the ECR repository, such as mlops-iris")
+    for command in (check, build):
+        command.add_argument(
+            "--rung",
+            choices=("docker", "buildah", "bubblewrap", "prefix"),
+            help="how the image is built and run (default: the best of these that this machine has)",
+        )
     return parser
+
+
+def _command(options: argparse.Namespace, lifetime: Lifetime) -> int:
+    # Each command imports its own: `mlops --help` needs none of it.
+    if options.command == "check-container":
+        from mlops.container.cli import check_container  # noqa: PLC0415
+
+        return check_container(options.path, only=options.only, rung=options.rung)
+    if options.command == "build-image":
+        from mlops.container.cli import build_image  # noqa: PLC0415
+
+        return build_image(options.path, repository=options.repository, rung=options.rung)
+    from mlops.rehearse import rehearse  # noqa: PLC0415
+
+    return rehearse(
+        options.model,
+        approve=options.approve,
+        keep=options.keep,
+        fault_name=options.fault,
+        report=options.report,
+        data=options.data,
+        output_lost=lifetime.output_lost,
+    )
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -44,16 +94,7 @@ def run(arguments: Sequence[str]) -> int:
         try:
             options = _parser().parse_args(arguments)
             lifetime.begin()
-            from mlops.rehearse import rehearse  # noqa: PLC0415 - `mlops --help` needs none of it
-
-            return rehearse(
-                options.model,
-                approve=options.approve,
-                keep=options.keep,
-                fault_name=options.fault,
-                report=options.report,
-                output_lost=lifetime.output_lost,
-            )
+            return _command(options, lifetime)
         finally:
             lifetime.end()
     except (KeyboardInterrupt, BrokenPipeError):

@@ -25,6 +25,7 @@ def rehearse(
     keep: bool,
     fault_name: str | None,
     report: Path | None,
+    data: Path | None = None,
     output_lost: Callable[[], None] | None = None,
 ) -> int:
     """Rehearse `model` and return the exit status; `output_lost` is called when nothing can be written any more."""
@@ -36,8 +37,9 @@ def rehearse(
         _check_terminal(approve=approve)
         path = (report or project.ROOT / "reports" / f"{model}{f'-{fault}' if fault else ''}.html").absolute()
         _check_report(path)
+        own = _own_data(data)
         TIMELINE.reset()
-        return _guarded(model, approve=approve, keep=keep, fault=fault, report=path, output_lost=output_lost)
+        return _guarded(model, approve=approve, keep=keep, fault=fault, report=path, data=own, output_lost=output_lost)
     except _RefusedError as refused:
         sys.stderr.write(f"{refused}\n")
         return refused.status
@@ -81,6 +83,23 @@ def _list_faults() -> int:
     for known in Fault:
         sys.stdout.write(f"{known}: {EXPECTED[known].summary}\n")
     return AS_INTENDED
+
+
+def _own_data(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        msg = f"--data: {path} cannot be read: {error.strerror or error}"
+        raise _RefusedError(msg) from error
+    except UnicodeDecodeError as error:
+        msg = f"--data: {path} is not UTF-8 text (byte {error.start})"
+        raise _RefusedError(msg) from error
+    if not text.strip():
+        msg = f"--data: {path} is empty; a CSV with a header is expected"
+        raise _RefusedError(msg)
+    return text
 
 
 def _check_report(path: Path) -> None:
@@ -128,6 +147,7 @@ def _guarded(
     keep: bool,
     fault: Fault | None,
     report: Path,
+    data: str | None,
     output_lost: Callable[[], None] | None,
 ) -> int:
     """Rehearse where nothing can reach a real account, and say in a sentence why it could not be done."""
@@ -137,11 +157,14 @@ def _guarded(
     credentials.scrub_environment()
     from mlops.rehearsal.assembly import AssemblyError  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
+    from mlops.rehearsal.sample_data import NoSampleError  # noqa: PLC0415
     from mlops_constructs.settings import SettingsError  # noqa: PLC0415
 
     try:
-        return _rehearse(model, approve=approve, keep=keep, fault=fault, report=report, output_lost=output_lost)
-    except SettingsError as error:
+        return _rehearse(
+            model, approve=approve, keep=keep, fault=fault, report=report, data=data, output_lost=output_lost
+        )
+    except (SettingsError, NoSampleError) as error:
         raise _RefusedError(str(error)) from error
     except (project.SynthesisError, RehearsalError, AssemblyError) as error:
         msg = f"The rehearsal stopped: {error}"
@@ -155,6 +178,7 @@ def _rehearse(
     keep: bool,
     fault: Fault | None,
     report: Path,
+    data: str | None,
     output_lost: Callable[[], None] | None,
 ) -> int:
     from rich.console import Console  # noqa: PLC0415 - see above
@@ -172,12 +196,19 @@ def _rehearse(
     def approver(what: str) -> bool:
         return approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
 
-    beginning = Rehearsal(model, approver=approver)  # before the display: it finds what is wrong in the settings
+    beginning = Rehearsal(
+        model, approver=approver, data=data
+    )  # before the display: it finds what is wrong in the settings
+    if fault is not None and EXPECTED[fault].needs_build and not beginning.builds_image:
+        msg = f"--fault: '{fault}' needs a model whose image is built (container.path); {model} has none"
+        raise _RefusedError(msg)
     with display, beginning as rehearsal:
         champion = None
         if fault is not None and EXPECTED[fault].needs_champion:
             champion = rehearsal.run(rehearsal.sample(version=1))
-        run = rehearsal.run(rehearsal.sample(version=2 if champion else 1, fault=fault), fault=fault)
+        run = rehearsal.run(
+            rehearsal.sample(version=1 if champion is None and data is None else 2, fault=fault), fault=fault
+        )
         record = record_run(rehearsal, run, champion=champion)
         _write(report, render(record))
         display.close()

@@ -8,7 +8,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from mlops_constructs import BuiltInAlgorithmPipeline
+from mlops_constructs import BringYourOwnContainerPipeline, BuiltInAlgorithmPipeline
 from mlops_constructs.settings import Environment, ModelSettings
 from stacks.foundation import FoundationStack
 
@@ -32,7 +32,8 @@ class ModelStack(Stack):
     ) -> None:
         """Make the pipeline of `model`; `serving_stacks` are the names of its serving stacks by environment."""
         super().__init__(scope, construct_id, **options)
-        self.pipeline = BuiltInAlgorithmPipeline(
+        recipe = BringYourOwnContainerPipeline if model.container is not None else BuiltInAlgorithmPipeline
+        self.recipe = recipe(
             self,
             "Model",
             project=project,
@@ -42,4 +43,8 @@ class ModelStack(Stack):
             serving_stacks=serving_stacks,
             processing_code=PROCESSING_CODE,
         )
-        CfnOutput(self, "PipelineName", value=self.pipeline.pipeline.pipeline.ref)
+        if self.recipe.pipeline is not None:
+            CfnOutput(self, "PipelineName", value=self.recipe.pipeline.pipeline.ref)
+        if self.recipe.release is not None:
+            CfnOutput(self, "ReleaseWorkflow", value=self.recipe.release.state_machine.ref)
+            CfnOutput(self, "StartFunction", value=self.recipe.release.start.function.function_name)

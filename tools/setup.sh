@@ -8,7 +8,7 @@ python="${PYTHON:-python3}"
   echo "Python 3.11 or newer is needed, '$python' is $("$python" --version 2>&1); set PYTHON=/path/to/python3.11" >&2
   exit 1
 }
-state=$(cat requirements/dev.txt requirements/uv.txt pyproject.toml package-lock.json tools/setup.sh | cksum)
+state=$(cat requirements/dev.txt requirements/uv.txt pyproject.toml package-lock.json containers/tabular/requirements.txt tools/setup.sh | cksum)
 if [ "$(cat .venv/.ready 2>/dev/null)" != "$state" ]; then
   echo "Setting up .venv (once)"
   [ -x .venv/bin/python ] || "$python" -m venv .venv
@@ -21,6 +21,8 @@ if [ "$(cat .venv/.ready 2>/dev/null)" != "$state" ]; then
   .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
   # And aws-cdk-lib unpacked for the CDK's JavaScript, which takes five seconds otherwise.
   PATH="$PWD/.venv/bin:$PATH" JSII_RUNTIME_PACKAGE_CACHE_ROOT="$PWD/.venv/.cache/jsii" .venv/bin/python -c 'import aws_cdk; aws_cdk.App()'
+  # The packages of the example container, so that its image can be run without a container engine and offline.
+  PATH="$PWD/.venv/bin:$PATH" .venv/bin/python -m mlops.container prepare containers/tabular
   echo "$state" >.venv/.ready
 fi
 [ "${1:-}" = checkers ] || exit 0

@@ -9,24 +9,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlops_constructs.bring_your_own_container_pipeline import BringYourOwnContainerPipeline
     from mlops_constructs.build_project import BuildProject
-    from mlops_constructs.built_in_algorithm_pipeline import BuiltInAlgorithmPipeline, SharedResources
+    from mlops_constructs.built_in_algorithm_pipeline import BuiltInAlgorithmPipeline
     from mlops_constructs.deployment_role import DeploymentRole
     from mlops_constructs.encryption import DataKey
     from mlops_constructs.execution_roles import EndpointExecutionRole, JobExecutionRole
     from mlops_constructs.functions import WorkflowFunction
+    from mlops_constructs.image_build import ImageBuild, ImageRepository
     from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule, Notifications
     from mlops_constructs.model_endpoint import ModelEndpoint, ModelVersion
     from mlops_constructs.model_pipeline import ModelPipeline
+    from mlops_constructs.model_recipe import ModelRecipe
     from mlops_constructs.model_registry import ModelRegistry
     from mlops_constructs.quality_gate import QualityGate
+    from mlops_constructs.release_workflow import ReleaseWorkflow
     from mlops_constructs.roles import ServiceRole
+    from mlops_constructs.security_gate import SecurityGate
+    from mlops_constructs.shared_resources import SharedResources
     from mlops_constructs.storage import AccessLogBucket, EncryptedBucket
     from mlops_constructs.training_workflow import TrainingWorkflow
     from mlops_constructs.verification_workflow import VerificationWorkflow
 
 _MODULES = {
     "AccessLogBucket": "storage",
+    "BringYourOwnContainerPipeline": "bring_your_own_container_pipeline",
     "BuildProject": "build_project",
     "BuiltInAlgorithmPipeline": "built_in_algorithm_pipeline",
     "DataKey": "encryption",
@@ -35,15 +42,20 @@ _MODULES = {
     "DeploymentRole": "deployment_role",
     "EncryptedBucket": "storage",
     "EndpointExecutionRole": "execution_roles",
+    "ImageBuild": "image_build",
+    "ImageRepository": "image_build",
     "JobExecutionRole": "execution_roles",
     "ModelEndpoint": "model_endpoint",
     "ModelPipeline": "model_pipeline",
+    "ModelRecipe": "model_recipe",
     "ModelRegistry": "model_registry",
     "ModelVersion": "model_endpoint",
     "Notifications": "messaging",
     "QualityGate": "quality_gate",
+    "ReleaseWorkflow": "release_workflow",
+    "SecurityGate": "security_gate",
     "ServiceRole": "roles",
-    "SharedResources": "built_in_algorithm_pipeline",
+    "SharedResources": "shared_resources",
     "TrainingWorkflow": "training_workflow",
     "VerificationWorkflow": "verification_workflow",
     "WorkflowFunction": "functions",
@@ -51,6 +63,7 @@ _MODULES = {
 
 __all__ = [
     "AccessLogBucket",
+    "BringYourOwnContainerPipeline",
     "BuildProject",
     "BuiltInAlgorithmPipeline",
     "DataKey",
@@ -59,13 +72,18 @@ __all__ = [
     "DeploymentRole",
     "EncryptedBucket",
     "EndpointExecutionRole",
+    "ImageBuild",
+    "ImageRepository",
     "JobExecutionRole",
     "ModelEndpoint",
     "ModelPipeline",
+    "ModelRecipe",
     "ModelRegistry",
     "ModelVersion",
     "Notifications",
     "QualityGate",
+    "ReleaseWorkflow",
+    "SecurityGate",
     "ServiceRole",
     "SharedResources",
     "TrainingWorkflow",

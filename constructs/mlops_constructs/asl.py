@@ -25,6 +25,12 @@ SERVICE_ERRORS = (
     "Lambda.SdkClientException",
     "Lambda.Unknown",
     "Runtime.ExitError",
+    "CodeBuild.AWSCodeBuildException",
+    "CodeBuild.SdkClientException",
+    "CloudFormation.CloudFormationException",
+    "CloudFormation.SdkClientException",
+    "StepFunctions.AWSStepFunctionsException",
+    "StepFunctions.SdkClientException",
 )
 """Errors after which the same call may succeed: throttling, a lost connection, an internal error, a crashed sandbox."""
 

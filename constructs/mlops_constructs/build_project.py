@@ -1,8 +1,10 @@
-"""The build: unit tests and synthesis of the code that the pipeline is about to deploy."""
+"""Builds in CodeBuild; the first of them tests and synthesizes the code that the pipeline is about to deploy."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import RemovalPolicy, Stack
@@ -15,6 +17,17 @@ from constructs import Construct
 from mlops_constructs.roles import ServiceRole
 from mlops_constructs.settings import Network
 
+INSTALL = {
+    "runtime-versions": {"python": "3.13", "nodejs": "22"},
+    "commands": [
+        "python -m pip install --require-hashes -r requirements/uv.txt",
+        "uv venv && uv pip sync --require-hashes requirements/dev.txt",
+        "npm ci",
+        'export PATH="$PWD/node_modules/.bin:$PATH"',
+    ],
+}
+"""What every build installs first: the pinned tools of the project."""
+
 
 def buildspec(model: str) -> dict[str, Any]:
     """Return the buildspec: install the pinned tools, test what ships, synthesize the stacks of `model`."""
@@ -22,15 +35,7 @@ def buildspec(model: str) -> dict[str, Any]:
         "version": "0.2",
         "env": {"variables": {"PYTHONPATH": ".:constructs"}},
         "phases": {
-            "install": {
-                "runtime-versions": {"python": "3.13", "nodejs": "22"},
-                "commands": [
-                    "python -m pip install --require-hashes -r requirements/uv.txt",
-                    "uv venv && uv pip sync --require-hashes requirements/dev.txt",
-                    "npm ci",
-                    'export PATH="$PWD/node_modules/.bin:$PATH"',
-                ],
-            },
+            "install": INSTALL,
             "build": {
                 "commands": [
                     (
@@ -45,55 +50,70 @@ def buildspec(model: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a build gets its source, when no pipeline hands it over."""
+
+    bucket: s3.IBucket
+    key: str
+
+
 class BuildProject(Construct):
-    """A CodeBuild project whose output artifact is the cloud assembly."""
+    """A CodeBuild project that runs a buildspec on the source of a pipeline, or on a zip in a bucket."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        model: str,
+        description: str,
+        specification: Mapping[str, Any],
+        source: Source | None,
         artifacts: s3.IBucket,
         artifacts_prefix: str,
         key: kms.IKey,
         network: Network | None,
         removal_policy: RemovalPolicy,
+        builds_images: bool = False,
     ) -> None:
-        """Make the project; it reads and writes `artifacts_prefix` of the artifact bucket."""
+        """Make the project; without `source` it reads and writes `artifacts_prefix` of the artifact bucket."""
         super().__init__(scope, construct_id)
-        self.role = ServiceRole(
-            self, "ServiceRole", service="codebuild.amazonaws.com", description=f"Tests and synthesizes {model}"
-        )
+        self.role = ServiceRole(self, "ServiceRole", service="codebuild.amazonaws.com", description=description)
         self._log_group = logs.LogGroup(
             self, "Logs", encryption_key=key, retention=logs.RetentionDays.ONE_YEAR, removal_policy=removal_policy
         )
         self.role.allow(
             "logs:CreateLogStream", "logs:PutLogEvents", on=self._log_group.log_group_arn, because="its streams"
         )
-        self.role.allow(
-            "s3:GetObject",
-            "s3:GetObjectVersion",
-            "s3:PutObject",
-            on=artifacts.arn_for_objects(f"{artifacts_prefix}/*"),
-            because="the artifacts of this one pipeline, which CodePipeline names",
-        )
-        self.role.allow_use_of_key(key, write=True, via="s3")
+        writes = "artifacts" in specification
+        if source is not None:
+            self.role.allow("s3:GetObject", "s3:GetObjectVersion", on=source.bucket.arn_for_objects(source.key))
+        else:
+            self.role.allow(
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                *(["s3:PutObject"] if writes else []),
+                on=artifacts.arn_for_objects(f"{artifacts_prefix}/*"),
+                because="the artifacts of this one pipeline, which CodePipeline names",
+            )
+        self.role.allow_use_of_key(key, write=writes, via="s3")
+        specified = json.dumps(specification, indent=1)
+        kind = "CODEPIPELINE" if source is None else "S3"
+        location = f"{source.bucket.bucket_name}/{source.key}" if source is not None else None
         self.project = codebuild.CfnProject(
             self,
             "Project",
-            description=f"Tests and synthesizes {model}",
+            description=description,
             service_role=self.role.arn,
             encryption_key=key.key_arn,
-            source=codebuild.CfnProject.SourceProperty(
-                type="CODEPIPELINE", build_spec=json.dumps(buildspec(model), indent=1)
-            ),
-            artifacts=codebuild.CfnProject.ArtifactsProperty(type="CODEPIPELINE"),
+            source=codebuild.CfnProject.SourceProperty(type=kind, location=location, build_spec=specified),
+            artifacts=codebuild.CfnProject.ArtifactsProperty(type=kind if source is None else "NO_ARTIFACTS"),
             environment=codebuild.CfnProject.EnvironmentProperty(
                 type="LINUX_CONTAINER",
                 compute_type="BUILD_GENERAL1_MEDIUM",
                 image="aws/codebuild/standard:7.0",
-                privileged_mode=False,
+                # Docker needs it: https://docs.aws.amazon.com/codebuild/latest/userguide/sample-docker.html
+                privileged_mode=builds_images,
             ),
             logs_config=codebuild.CfnProject.LogsConfigProperty(
                 cloud_watch_logs=codebuild.CfnProject.CloudWatchLogsConfigProperty(
@@ -106,6 +126,9 @@ class BuildProject(Construct):
         )
         if network is not None:
             self._allow_network(network)
+
+    def finish(self) -> None:
+        """Let the project wait for the permissions that its role has got by now."""
         self.role.required_by(self.project)
 
     def _allow_network(self, network: Network) -> None:

@@ -17,14 +17,20 @@ ECR_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDown
 
 
 class SageMakerRole(ServiceRole):
-    """A role for SageMaker that may pull one image, write its logs and metrics, and nothing else yet."""
+    """A role for SageMaker that may pull its images, write its logs and metrics, and nothing else yet."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, description: str, image_uri: str, log_groups: Sequence[str]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        description: str,
+        repositories: Sequence[str],
+        log_groups: Sequence[str],
     ) -> None:
-        """Make the role; `log_groups` are the fixed names that SageMaker writes to."""
+        """Make the role; `repositories` are ARNs, `log_groups` the fixed names that SageMaker writes to."""
         super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description)
-        self.allow(*ECR_PULL, on=self._repository_arn(image_uri))
+        self.allow(*ECR_PULL, on=list(dict.fromkeys(repositories)))
         self.allow(
             "ecr:GetAuthorizationToken",
             on="*",
@@ -65,13 +71,6 @@ class SageMakerRole(ServiceRole):
             because="the interfaces do not exist when the permission is needed (SageMaker Developer Guide, roles)",
         )
 
-    def _repository_arn(self, image_uri: str) -> str:
-        host, _, repository = image_uri.partition("/")
-        account, _, _, region, *_ = host.split(".")
-        return (
-            f"arn:{Stack.of(self).partition}:ecr:{region}:{account}:repository/{repository.split(':')[0].split('@')[0]}"
-        )
-
 
 class JobExecutionRole(SageMakerRole):
     """The role of a model's jobs: its own runs, the programs that it runs, nothing of other models."""
@@ -85,7 +84,7 @@ class JobExecutionRole(SageMakerRole):
         runs_prefix: str,
         artifacts: s3.IBucket,
         key: kms.IKey,
-        image_uri: str,
+        repositories: Sequence[str],
         assets: Sequence[s3_assets.Asset],
         in_vpc: bool,
     ) -> None:
@@ -93,9 +92,9 @@ class JobExecutionRole(SageMakerRole):
         super().__init__(
             scope,
             construct_id,
-            description=f"Training and processing jobs of {model}",
-            image_uri=image_uri,
-            log_groups=["/aws/sagemaker/TrainingJobs", "/aws/sagemaker/ProcessingJobs"],
+            description=f"Jobs of {model}",
+            repositories=repositories,
+            log_groups=[f"/aws/sagemaker/{kind}Jobs" for kind in ("Training", "Processing", "Transform")],
         )
         self.allow("s3:GetObject", "s3:PutObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*"), because=RUNS)
         self.allow("s3:ListBucket", on=artifacts.bucket_arn, when={"StringLike": {"s3:prefix": [f"{runs_prefix}/*"]}})
@@ -121,7 +120,7 @@ class EndpointExecutionRole(SageMakerRole):
         runs_prefix: str,
         artifacts: s3.IBucket,
         key: kms.IKey,
-        image_uri: str,
+        repositories: Sequence[str],
         in_vpc: bool,
     ) -> None:
         """Make the role for the endpoint called `endpoint_name`."""
@@ -129,7 +128,7 @@ class EndpointExecutionRole(SageMakerRole):
             scope,
             construct_id,
             description=f"Serves {endpoint_name}",
-            image_uri=image_uri,
+            repositories=repositories,
             log_groups=[f"/aws/sagemaker/Endpoints/{endpoint_name}"],
         )
         self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"), because=RUNS)

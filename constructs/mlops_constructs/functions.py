@@ -109,10 +109,10 @@ class WorkflowFunction(Construct):
         """ARN of the function."""
         return self.function.function_arn
 
-    def admit_events(self, rule_arn: str) -> None:
-        """Let the EventBridge rule `rule_arn` invoke the function."""
+    def admit_events(self, rule_arn: str, *, name: str = "AdmitEvents") -> None:
+        """Let the EventBridge rule `rule_arn` invoke the function; `name` is that of the permission."""
         self.function.add_permission(
-            "AdmitEvents",
+            name,
             principal=iam.ServicePrincipal("events.amazonaws.com"),
             source_arn=rule_arn,
             source_account=Stack.of(self).account,

@@ -47,6 +47,7 @@ class JobKind(Enum):
 
     PROCESSING = _JobApi("ProcessingJob", "processing-job")
     TRAINING = _JobApi("TrainingJob", "training-job")
+    TRANSFORM = _JobApi("TransformJob", "transform-job")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class JobState:
 
     Attributes:
         name: of the state; the result goes to `$.<name in lower case>`.
-        kind: training or processing.
+        kind: training, processing or transform.
         request: the Create request without the job's name.
         job_name: intrinsic function that gives the job's name, the same for every attempt to start the same job.
         limit_seconds: the job's own time limit.

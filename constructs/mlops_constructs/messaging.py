@@ -99,13 +99,14 @@ class DeliveredRule(Construct):
         construct_id: str,
         *,
         description: str,
-        pattern: Mapping[str, Any],
+        pattern: Mapping[str, Any] | None = None,
+        schedule: str | None = None,
         target_arn: str,
         dead_letters: DeadLetterQueue,
         input_paths: Mapping[str, str] | None = None,
         input_template: str | None = None,
     ) -> None:
-        """Send events that match `pattern` to `target_arn`, reshaped by `input_template` if there is one."""
+        """Send events that match `pattern`, or are due by `schedule`, to `target_arn`, reshaped by `input_template`."""
         super().__init__(scope, construct_id)
         transformer = (
             events.CfnRule.InputTransformerProperty(
@@ -119,6 +120,7 @@ class DeliveredRule(Construct):
             "Rule",
             description=description,
             event_pattern=pattern,
+            schedule_expression=schedule,
             targets=[
                 events.CfnRule.TargetProperty(
                     id="Target",

@@ -15,6 +15,7 @@ from constructs import Construct
 from mlops_constructs import pipeline_actions as actions
 from mlops_constructs.build_project import BuildProject
 from mlops_constructs.deployment_role import DeploymentRole
+from mlops_constructs.image_build import IMAGE_VARIABLE, ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
 from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
 from mlops_constructs.roles import ServiceRole
@@ -40,6 +41,7 @@ class ModelPipeline(Construct):
         verification: stepfunctions.CfnStateMachine,
         functions: PipelineFunctions,
         build: BuildProject,
+        image_build: ImageBuild | None,
         deployment_role: DeploymentRole,
         data: s3.IBucket,
         artifacts: s3.IBucket,
@@ -54,6 +56,7 @@ class ModelPipeline(Construct):
         self._model, self._stacks, self._endpoints = model, serving_stacks, endpoint_names
         self._training, self._verification = training, verification
         self._functions, self._build, self._deployment_role = functions, build, deployment_role
+        self._image_build = image_build
         self._data, self._topic, self._name, self._runs_uri = data, topic, name, runs_uri
         self.role = ServiceRole(
             self, "ServiceRole", service="codepipeline.amazonaws.com", description=f"Runs the pipeline of {model.name}"
@@ -81,10 +84,7 @@ class ModelPipeline(Construct):
     def _stages(self) -> list[Stage]:
         stages = [
             actions.stage("Source", [self._code_source(), self._data_source()]),
-            actions.stage(
-                "Build",
-                [actions.build("Build", project=self._build.project.ref, source="Code", output="Synth")],
-            ),
+            actions.stage("Build", self._builds()),
             actions.stage("Train", self._train()),
         ]
         for environment in self._model.deploy.environments:
@@ -108,9 +108,17 @@ class ModelPipeline(Construct):
     def _data_source(self) -> Action:
         return actions.s3_source("Data", bucket=self._data.bucket_name, key=self._model.data.key, output="Data")
 
+    def _builds(self) -> list[Action]:
+        builds = [actions.build("Build", project=self._build.project.ref, source="Code", output="Synth")]
+        if self._image_build is not None:
+            builds.append(
+                actions.build("Image", project=self._image_build.project.ref, source="Code", namespace="Image")
+            )
+        return builds
+
     def _train(self) -> list[Action]:
         version = "#{Code.CommitId}" if isinstance(self._model.source, CodeConnectionsSource) else "#{Code.VersionId}"
-        payload = {
+        payload: dict[str, Any] = {
             "run": EXECUTION_ID,
             "data": {
                 "bucket": self._data.bucket_name,
@@ -119,6 +127,8 @@ class ModelPipeline(Construct):
             },
             "code": {"version": version},
         }
+        if self._image_build is not None:
+            payload["image"] = f"#{{Image.{IMAGE_VARIABLE}}}"
         return [
             actions.run_state_machine("Train", arn=self._training.ref, payload=payload, namespace="Train"),
             actions.run_function(
@@ -259,7 +269,11 @@ class ModelPipeline(Construct):
             because="the artifacts of this one pipeline, which CodePipeline names",
         )
         role.allow_use_of_key(key, write=True, via="s3")
-        role.allow("codebuild:StartBuild", "codebuild:BatchGetBuilds", on=self._build.project.attr_arn)
+        role.allow(
+            "codebuild:StartBuild",
+            "codebuild:BatchGetBuilds",
+            on=[build.project.attr_arn for build in (self._build, self._image_build) if build],
+        )
         self._grant_invocations()
         stacks = [
             stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")

@@ -49,9 +49,16 @@ def connection_source(name: str, *, connection_arn: str, repository: str, branch
     )
 
 
-def build(name: str, *, project: str, source: str, output: str) -> Action:
-    """Return a CodeBuild action."""
-    return _action(name, ("Build", "AWS", "CodeBuild"), {"ProjectName": project}, inputs=[source], outputs=[output])
+def build(name: str, *, project: str, source: str, output: str | None = None, namespace: str | None = None) -> Action:
+    """Return a CodeBuild action; the variables that the build exports stand in `namespace`."""
+    return _action(
+        name,
+        ("Build", "AWS", "CodeBuild"),
+        {"ProjectName": project},
+        inputs=[source],
+        outputs=[output] if output else [],
+        namespace=namespace,
+    )
 
 
 def run_state_machine(name: str, *, arn: str, payload: Mapping[str, Any], run_order: int = 1, namespace: str) -> Action:

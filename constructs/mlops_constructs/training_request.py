@@ -1,4 +1,4 @@
-"""The CreateTrainingJob request of a built-in algorithm."""
+"""The CreateTrainingJob request of a model."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from mlops_constructs.settings import ModelSettings
 def training_request(
     model: ModelSettings,
     *,
-    image_uri: str,
     role_arn: str,
     key_arn: str,
     vpc_config: Mapping[str, Any] | None,
 ) -> State:
     """Return the request, without the job's name, that trains `model` on what the run has prepared.
 
-    The instance type is the one at `$.try.attempt` of `$.instanceTypes`. Hyperparameters are strings, as the API wants.
+    The image is `$.image`, the instance type the one at `$.try.attempt` of `$.instanceTypes`.
     """
     training = model.training
     stopping: dict[str, int] = {"MaxRuntimeInSeconds": training.max_runtime_minutes * 60}
     request: State = {
         "RoleArn": role_arn,
-        "AlgorithmSpecification": {"TrainingImage": image_uri, "TrainingInputMode": "File"},
-        "HyperParameters": {name: str(value) for name, value in model.algorithm.hyperparameters.items()},
+        "AlgorithmSpecification": {"TrainingImage.$": "$.image", "TrainingInputMode": "File"},
+        "HyperParameters": model.hyperparameters,
         "InputDataConfig": [_channel("train"), _channel("validation")],
         "OutputDataConfig": {"S3OutputPath.$": "States.Format('{}/model', $.base)", "KmsKeyId": key_arn},
         "ResourceConfig": {

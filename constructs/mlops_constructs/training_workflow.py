@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
+from mlops_constructs.champion import Champion
 from mlops_constructs.execution_roles import RUNS, JobExecutionRole
-from mlops_constructs.jobs import JobKind, JobState, allow_jobs, processing_request
+from mlops_constructs.jobs import QUEUE_SLACK_SECONDS, JobKind, JobState, allow_jobs
+from mlops_constructs.model_image import ModelImage, repository_arn
 from mlops_constructs.names import job_name_prefix
 from mlops_constructs.network import vpc_config
+from mlops_constructs.processing_programs import ProcessingPrograms
 from mlops_constructs.quality_gate import QualityGate
+from mlops_constructs.scoring import Scoring
+from mlops_constructs.security_gate import SecurityGate
 from mlops_constructs.settings import Environment, ModelSettings
 from mlops_constructs.state_machine import LoggedStateMachine
 from mlops_constructs.training_request import training_request
 from mlops_constructs.workflow_functions import WorkflowFunctions
 
-INPUT_FOLDER = "/opt/ml/processing/input"
+_REST_SECONDS = 2 * 3600
+"""What a run may take beside its jobs: the scan of the image, the copy of the data, the functions."""
 
 
 class TrainingWorkflow(Construct):
     """A state machine from a data version to a registered model package, or to a failure with its cause.
 
-    Input: `{"run": ..., "data": {"bucket", "key", "version"}, "code": {"version"}}`. Everything that a run writes
+    Input: `{"run": ..., "data": {"bucket", "key", "version"}, "code": {"version"}}`, and `image`
+    where the recipe does not know it at synthesis. Everything that a run writes
     stands below `<model>/runs/<run>/` in the artifact bucket; states hold pointers, never data.
     """
 
@@ -44,7 +48,8 @@ class TrainingWorkflow(Construct):
         project: str,
         model: ModelSettings,
         environment: Environment,
-        image_uri: str,
+        image: ModelImage,
+        processing_image: str,
         data: s3.IBucket,
         artifacts: s3.IBucket,
         key: kms.IKey,
@@ -57,12 +62,20 @@ class TrainingWorkflow(Construct):
         """Make the workflow of `model`; `champion_endpoint` is the endpoint whose model has to be beaten."""
         super().__init__(scope, construct_id)
         self._project, self._model, self._environment = project, model, environment
-        self._image_uri, self._functions = image_uri, functions
+        self._image, self._functions = image, functions
         self._data, self._artifacts, self._key = data, artifacts, key
         self._group_name, self._champion_endpoint = group_name, champion_endpoint
         self._partition = Stack.of(self).partition
-        self._code = s3_assets.Asset(self, "Code", path=str(processing_code), exclude=["**/__pycache__", "*.pyc"])
-        self._settings = self._settings_asset()
+        self._programs = ProcessingPrograms(
+            self,
+            "Programs",
+            project=project,
+            model=model,
+            image_uri=processing_image,
+            code=processing_code,
+            key=key,
+            network=environment.network,
+        )
         self._gate = QualityGate(partition=self._partition, function_arn=functions.quality_gate.arn, gates=model.gates)
         self.execution_role = JobExecutionRole(
             self,
@@ -71,9 +84,17 @@ class TrainingWorkflow(Construct):
             runs_prefix=f"{model.name}/runs",
             artifacts=artifacts,
             key=key,
-            image_uri=image_uri,
-            assets=[self._code, self._settings],
+            repositories=[image.repository_arn, repository_arn(self, processing_image)],
+            assets=self._programs.assets,
             in_vpc=environment.network is not None,
+        )
+        self._scoring = Scoring(
+            partition=self._partition,
+            project=project,
+            model=model,
+            role_arn=self.execution_role.arn,
+            key_arn=key.key_arn,
+            vpc_config=vpc_config(environment.network),
         )
         self._machine = LoggedStateMachine(
             self,
@@ -86,19 +107,29 @@ class TrainingWorkflow(Construct):
         self._grant()
         self.state_machine: stepfunctions.CfnStateMachine = self._machine.define(self.definition())
 
+    @property
+    def limit_seconds(self) -> int:
+        """How long a run may take: every job its longest, training on every instance type, scoring twice."""
+        processing = self._model.processing.max_runtime_minutes * 60 + QUEUE_SLACK_SECONDS
+        training = self._training_seconds() + QUEUE_SLACK_SECONDS
+        types = len(self._model.training.instance_types)
+        return processing * 4 + training * types + _REST_SECONDS
+
     def definition(self) -> dict[str, Any]:
         """Return the whole workflow as ASL."""
+        role = self.execution_role.arn
         states: dict[str, State] = {
             "Begin": self._begin(),
+            **self._security_gate(),
             "Snapshot": self._snapshot(),
-            **self._prepare().states(self._partition),
+            **self._programs.prepare(role_arn=role, next_state="DataGate"),
             **self._gate.states("DataGate", report="data-report/validation.json", decision="data", passed="Train"),
             **self._train().states(self._partition),
             **self._capacity(),
-            "FindChampion": self._find_champion(),
-            **self._has_champion(),
-            **self._evaluate("Evaluate", champion=False).states(self._partition),
-            **self._evaluate("EvaluateAgainstChampion", champion=True).states(self._partition),
+            **self._champion().states(alone="ScoreChallenger", both="ScoreBoth"),
+            **self._scoring.states(alone="Evaluate", both="EvaluateAgainstChampion"),
+            **self._programs.evaluate("Evaluate", champion=False, role_arn=role, next_state="MetricGate"),
+            **self._programs.evaluate("EvaluateAgainstChampion", champion=True, role_arn=role, next_state="MetricGate"),
             **self._gate.states(
                 "MetricGate",
                 report="evaluation/evaluation.json",
@@ -109,11 +140,10 @@ class TrainingWorkflow(Construct):
             "Register": self._register(),
             **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
         }
-        limits = (self._model.processing.max_runtime_minutes * 2 + self._model.training.max_runtime_minutes) * 60
         return {
             "Comment": f"Training workflow of {self._model.name}",
             "StartAt": "Begin",
-            "TimeoutSeconds": limits * len(self._model.training.instance_types) + 6 * 3600,
+            "TimeoutSeconds": self.limit_seconds,
             "States": asl.with_named_failures(states),
         }
 
@@ -124,6 +154,7 @@ class TrainingWorkflow(Construct):
             "Type": "Pass",
             "Parameters": {
                 "run.$": "$.run",
+                **self._image.state,
                 "data.$": "$.data",
                 "code.$": "$.code",
                 "folder.$": f"States.Format('{prefix}/{{}}', $.run)",
@@ -131,8 +162,15 @@ class TrainingWorkflow(Construct):
                 "instanceTypes": list(self._model.training.instance_types),
                 "try": {"attempt": 0},
             },
-            "Next": "Snapshot",
+            "Next": "Snapshot" if self._image.scan is None else "SecurityGate",
         }
+
+    def _security_gate(self) -> dict[str, State]:
+        function = self._functions.security_gate
+        if self._image.scan is None or function is None:
+            return {}
+        gate = SecurityGate(partition=self._partition, function_arn=function.arn, scan=self._image.scan)
+        return gate.states(passed="Snapshot")
 
     def _snapshot(self) -> State:
         """Copy the exact version of the data that started the run: later uploads cannot change what it trains on."""
@@ -152,77 +190,6 @@ class TrainingWorkflow(Construct):
             result_selector={"VersionId.$": "$.VersionId"},
         )
 
-    def _prepare(self) -> JobState:
-        return self._processing(
-            "Prepare",
-            program="prepare",
-            inputs={"raw": {"S3Uri.$": "States.Format('{}/raw', $.base)"}},
-            outputs={
-                **{
-                    part: {"S3Uri.$": f"States.Format('{{}}/prepared/{part}', $.base)"}
-                    for part in ("train", "validation", "test")
-                },
-                "report": {"S3Uri.$": "States.Format('{}/data-report', $.base)"},
-            },
-            next_state="DataGate",
-        )
-
-    def _evaluate(self, name: str, *, champion: bool) -> JobState:
-        inputs: dict[str, State] = {
-            "test": {"S3Uri.$": "States.Format('{}/prepared/test', $.base)"},
-            "challenger": {"S3Uri.$": "$.train.ModelDataUrl"},
-        }
-        if champion:
-            inputs["champion"] = {"S3Uri.$": "$.champion.Payload.modelDataUrl"}
-            # The features of both, by name and order: models of other features cannot be compared on these rows.
-            inputs["champion-report"] = {"S3Uri.$": "$.champion.Payload.dataReportUri"}
-            inputs["report"] = {"S3Uri.$": "States.Format('{}/data-report', $.base)"}
-        return self._processing(
-            name,
-            program="evaluate",
-            inputs=inputs,
-            outputs={"evaluation": {"S3Uri.$": "States.Format('{}/evaluation', $.base)"}},
-            next_state="MetricGate",
-        )
-
-    def _processing(
-        self, name: str, *, program: str, inputs: dict[str, State], outputs: dict[str, State], next_state: str
-    ) -> JobState:
-        settings = self._model.processing
-        limit = settings.max_runtime_minutes * 60
-        request = processing_request(
-            image_uri=self._image_uri,
-            role_arn=self.execution_role.arn,
-            key_arn=self._key.key_arn,
-            instance_type=settings.instance_type,
-            volume_gb=settings.volume_gb,
-            limit_seconds=limit,
-            arguments=[
-                f"{INPUT_FOLDER}/code/{self._code.s3_object_key}",
-                program,
-                "--settings",
-                f"{INPUT_FOLDER}/settings/{self._settings.s3_object_key}",
-            ],
-            inputs={
-                **inputs,
-                "code": {"S3Uri": self._code.s3_object_url},
-                "settings": {"S3Uri": self._settings.s3_object_url},
-            },
-            outputs=outputs,
-            vpc_config=vpc_config(self._environment.network),
-        )
-        prefix = job_name_prefix(self._project, self._model.name, program)
-        return JobState(
-            name=name,
-            kind=JobKind.PROCESSING,
-            request=request,
-            job_name=f"States.Format('{prefix}-{{}}-0', {asl.EXECUTION_DIGEST})",
-            limit_seconds=limit,
-            keep={"ProcessingJobName.$": "$.ProcessingJobName"},
-            next_state=next_state,
-            failed="ExplainFailure",
-        )
-
     def _train(self) -> JobState:
         prefix = job_name_prefix(self._project, self._model.name, "train")
         return JobState(
@@ -230,13 +197,12 @@ class TrainingWorkflow(Construct):
             kind=JobKind.TRAINING,
             request=training_request(
                 self._model,
-                image_uri=self._image_uri,
                 role_arn=self.execution_role.arn,
                 key_arn=self._key.key_arn,
                 vpc_config=vpc_config(self._environment.network),
             ),
             job_name=f"States.Format('{prefix}-{{}}-{{}}', {asl.EXECUTION_DIGEST}, $.try.attempt)",
-            limit_seconds=(self._model.training.max_wait_minutes or self._model.training.max_runtime_minutes) * 60,
+            limit_seconds=self._training_seconds(),
             keep={
                 "TrainingJobName.$": "$.TrainingJobName",
                 "TrainingJobArn.$": "$.TrainingJobArn",
@@ -244,6 +210,17 @@ class TrainingWorkflow(Construct):
             },
             next_state="FindChampion",
             failed="TrainFailed",
+        )
+
+    def _training_seconds(self) -> int:
+        return (self._model.training.max_wait_minutes or self._model.training.max_runtime_minutes) * 60
+
+    def _champion(self) -> Champion:
+        return Champion(
+            partition=self._partition,
+            function_arn=self._functions.find_champion.arn,
+            environment=self._model.deployed_environments[-1],
+            endpoint_name=self._champion_endpoint,
         )
 
     def _capacity(self) -> dict[str, State]:
@@ -268,34 +245,6 @@ class TrainingWorkflow(Construct):
             ),
         }
 
-    def _find_champion(self) -> State:
-        return asl.invoke(
-            self._partition,
-            self._functions.find_champion.arn,
-            {"environment": self._model.deploy.environments[-1], "endpointName": self._champion_endpoint},
-            timeout_seconds=120,
-            catch=asl.catch_all("ExplainFailure"),
-            next_state="HasChampion",
-            result_path="$.champion",
-        )
-
-    def _has_champion(self) -> dict[str, State]:
-        exists = "$.champion.Payload.exists"
-        return {
-            "HasChampion": asl.choice(
-                [
-                    {"Variable": exists, "BooleanEquals": True, "Next": "EvaluateAgainstChampion"},
-                    {"Variable": exists, "BooleanEquals": False, "Next": "Evaluate"},
-                ],
-                default="ChampionUnknown",
-            ),
-            "ChampionUnknown": {
-                "Type": "Fail",
-                "Error": "ChampionUnknown",
-                "Cause": "it is not known whether a model is in service, so the new one cannot be compared with it",
-            },
-        }
-
     def _register(self) -> State:
         return asl.invoke(
             self._partition,
@@ -304,7 +253,8 @@ class TrainingWorkflow(Construct):
                 "run.$": "$.run",
                 "model": self._model.name,
                 "group": self._group_name,
-                "imageUri": self._image_uri,
+                "task": self._model.task,
+                "imageUri.$": "$.image",
                 "modelDataUrl.$": "$.train.ModelDataUrl",
                 "trainingJobName.$": "$.train.TrainingJobName",
                 "trainingJobArn.$": "$.train.TrainingJobArn",
@@ -320,20 +270,11 @@ class TrainingWorkflow(Construct):
             result_path="$.registered",
         ) | {"OutputPath": "$.registered.Payload"}
 
-    def _settings_asset(self) -> s3_assets.Asset:
-        """The settings of the model as the file that its processing jobs read."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "settings.json"
-            path.write_text(json.dumps(self._model.model_dump(mode="json"), sort_keys=True, indent=1))
-            return s3_assets.Asset(self, "Settings", path=str(path))
-
     def _grant(self) -> None:
         stack, role, name = Stack.of(self), self._machine.role, self._model.name
-        prefixes = {
-            program: job_name_prefix(self._project, name, program) for program in ("prepare", "train", "evaluate")
-        }
-        allow_jobs(role, JobKind.PROCESSING, prefixes=[prefixes["prepare"], prefixes["evaluate"]])
-        allow_jobs(role, JobKind.TRAINING, prefixes=[prefixes["train"]])
+        allow_jobs(role, JobKind.PROCESSING, prefixes=self._programs.job_name_prefixes())
+        allow_jobs(role, JobKind.TRAINING, prefixes=[job_name_prefix(self._project, name, "train")])
+        self._scoring.grant(role)
         role.allow_pass(self.execution_role)
         role.allow("s3:GetObjectVersion", on=self._data.arn_for_objects(self._model.data.key))
         raw = self._artifacts.arn_for_objects(f"{self._model.name}/runs/*/raw/data.csv")
@@ -355,6 +296,7 @@ class TrainingWorkflow(Construct):
                     self._functions.find_champion,
                     self._functions.register_model,
                     self._functions.explain_failure,
+                    *([self._functions.security_gate] if self._functions.security_gate else []),
                 )
             ],
         )

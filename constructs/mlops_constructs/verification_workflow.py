@@ -11,7 +11,7 @@ from constructs import Construct
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
-from mlops_constructs.settings import Gates
+from mlops_constructs.settings import Gates, Task
 from mlops_constructs.state_machine import LoggedStateMachine
 from mlops_constructs.workflow_functions import WorkflowFunctions
 
@@ -35,6 +35,7 @@ class VerificationWorkflow(Construct):
         name: str,
         model: str,
         gates: Gates,
+        task: Task,
         endpoint_names: list[str],
         runs_uri: str,
         functions: WorkflowFunctions,
@@ -44,7 +45,7 @@ class VerificationWorkflow(Construct):
         """Make the workflow; the runs of the model stand below `runs_uri`."""
         super().__init__(scope, construct_id)
         self._partition = Stack.of(self).partition
-        self._gates, self._runs_uri, self._functions = gates, runs_uri, functions
+        self._gates, self._task, self._runs_uri, self._functions = gates, task, runs_uri, functions
         self._machine = LoggedStateMachine(
             self,
             "Workflow",
@@ -63,6 +64,11 @@ class VerificationWorkflow(Construct):
         )
         role.allow("lambda:InvokeFunction", on=[functions.verify_endpoint.arn, functions.explain_failure.arn])
         self.state_machine: stepfunctions.CfnStateMachine = self._machine.define(self.definition())
+
+    @property
+    def limit_seconds(self) -> int:
+        """How long a verification may take."""
+        return TIME_LIMIT_SECONDS
 
     def definition(self) -> dict[str, Any]:
         """Return the whole workflow as ASL."""
@@ -134,6 +140,7 @@ class VerificationWorkflow(Construct):
                 "testUri.$": f"States.Format('{base}/prepared/test/test.csv', $.run)",
                 "predictionsUri.$": f"States.Format('{base}/evaluation/predictions.csv', $.run)",
                 "recordUri.$": f"States.Format('{base}/deployments/{{}}.json', $.run, $.environment)",
+                "task": self._task,
                 "gates": self._gates.model_dump(mode="json"),
             },
             timeout_seconds=660,

@@ -31,16 +31,18 @@ class WorkflowFunctions(Construct):
         model: str,
         endpoint_names: list[str],
         group_name: str,
+        scanned_repository: str | None,
         artifacts: s3.IBucket,
         key: kms.IKey,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the functions of the model called `model`, which serves at `endpoint_names`."""
+        """Make the functions of `model`, which serves at `endpoint_names` from the ECR repository with that ARN."""
         super().__init__(scope, construct_id)
         self._key, self._artifacts, self._removal_policy = key, artifacts, removal_policy
         self._runs = f"{model}/runs/*"
         self._endpoints = endpoint_names
         self.quality_gate = self._define_quality_gate()
+        self.security_gate = self._define_security_gate(scanned_repository) if scanned_repository else None
         self.find_champion = self._define_find_champion()
         self.register_model = self._define_register_model(group_name)
         self.explain_failure = self._function(
@@ -63,6 +65,13 @@ class WorkflowFunctions(Construct):
         function = self._function("QualityGate", "quality_gate", "Decides whether data or a model is good enough")
         self._read(function, "data-report/validation.json", "evaluation/evaluation.json")
         self._write(function, "decisions/*.json")
+        return function
+
+    def _define_security_gate(self, repository: str) -> WorkflowFunction:
+        function = self._function("SecurityGate", "security_gate", "Decides whether an image is safe enough")
+        function.role.allow("ecr:DescribeImageScanFindings", on=repository)
+        self._write(function, "decisions/security.json")
+        function.role.allow_use_of_key(self._key, write=True, via="s3")
         return function
 
     def _define_find_champion(self) -> WorkflowFunction:

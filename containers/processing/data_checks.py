@@ -124,7 +124,7 @@ def _numbers(column: Column, cells: Sequence[str], lines: Sequence[int], finding
     huge = np.abs(values) > _LARGEST
     faults = [
         (text, "is not a number", _text_remedy(cells, text)),
-        (huge, "is too large for XGBoost, which computes with 32-bit numbers", "use another unit"),
+        (huge, "is too large for the 32-bit numbers with which models compute", "use another unit"),
     ]
     if column.kind is Kind.INTEGER:
         with np.errstate(invalid="ignore"):

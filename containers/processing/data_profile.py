@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from job_settings import Column, JobSettings, Kind
+from job_settings import Column, JobSettings, Kind, Task
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,10 +35,9 @@ def describe(table: Table, settings: JobSettings, duplicates: Duplicates) -> dic
             place = places[column.name]
             entry = _column(column, np.array(table.values[:, place]), int(table.unusable_cells[place]))
         columns[column.name] = entry
-    classes = class_counts(table)
     return {
         "columns": columns,
-        "label": {"negative": classes[0], "positive": classes[1]},
+        "label": _label(table, settings),
         "duplicates": {
             "rows": duplicates.repeated,
             "share": duplicates.share,
@@ -48,10 +47,21 @@ def describe(table: Table, settings: JobSettings, duplicates: Duplicates) -> dic
     }
 
 
-def class_counts(table: Table) -> tuple[int, int]:
-    """Count the rows of the negative and of the positive class."""
-    labels = table.values[:, 0]
-    return int(np.sum(labels == 0)), int(np.sum(labels == 1))
+def class_counts(table: Table, settings: JobSettings) -> list[int]:
+    """Count the rows of each class, in the order of the categories."""
+    labels = np.array(table.values[:, 0])
+    present = labels[~np.isnan(labels)].astype(np.int64)
+    counts: list[int] = np.bincount(present, minlength=len(settings.label.categories)).tolist()
+    return counts
+
+
+def _label(table: Table, settings: JobSettings) -> dict[str, Any]:
+    """Describe the label: rows of each class (of two: negative and positive), or how the numbers spread."""
+    if settings.task is Task.REGRESSION:
+        values = np.array(table.values[:, 0])
+        return _numbers(values[~np.isnan(values)])
+    names = ("negative", "positive") if settings.task is Task.BINARY else settings.label.categories
+    return dict(zip(names, class_counts(table, settings), strict=True))
 
 
 def _column(column: Column, values: npt.NDArray[np.float64], unusable: int) -> dict[str, Any]:
@@ -68,17 +78,20 @@ def _column(column: Column, values: npt.NDArray[np.float64], unusable: int) -> d
         order = np.argsort(-counts, kind="stable")[:TOP]
         entry["top"] = [[column.categories[place], int(counts[place])] for place in order if counts[place]]
         return entry
-    if len(present):
-        entry |= {
-            "minimum": float(present.min()),
-            "maximum": float(present.max()),
-            "mean": float(present.mean()),
-            "std": float(present.std(ddof=1)) if len(present) > 1 else 0.0,
-        }
-    else:
-        entry |= {"minimum": None, "maximum": None, "mean": None, "std": None}
+    entry |= _numbers(present)
     entry["histogram"] = _histogram(column, present)
     return entry
+
+
+def _numbers(present: npt.NDArray[np.float64]) -> dict[str, float | None]:
+    if not len(present):
+        return {"minimum": None, "maximum": None, "mean": None, "std": None}
+    return {
+        "minimum": float(present.min()),
+        "maximum": float(present.max()),
+        "mean": float(present.mean()),
+        "std": float(present.std(ddof=1)) if len(present) > 1 else 0.0,
+    }
 
 
 def _histogram(column: Column, present: npt.NDArray[np.float64]) -> dict[str, list[Any]]:

@@ -1,4 +1,7 @@
-"""The evaluation: measure the new model (the challenger) and the one in service (the champion) on held-out rows."""
+"""The evaluation: measure the answers of the new model (the challenger) and of the one in service (the champion).
+
+Both models have answered the held-out rows in their own serving containers; what serves is what is measured.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bootstrap import THRESHOLD, Metric, resample, spread
+from answers import read_answers
+from binary_measures import BinaryMeasures
+from bootstrap import resample, spread
 from job import JobError, read_json, write_json
-from model_archive import load_model, predict
+from job_settings import Task
+from measures import Metric
+from multiclass_measures import MulticlassMeasures
+from regression_measures import RegressionMeasures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
-
-    from job_settings import Comparison, JobSettings
-
-    Vector = npt.NDArray[np.float64]
-    Labels = npt.NDArray[np.int64]
+    from job_settings import JobSettings
+    from measures import Answers, Measures, Vector
 
 log = logging.getLogger(__name__)
 
 CONFIDENCE = 0.95
 """Of the interval around each metric."""
-CURVE_POINTS = 101
 CHANGES_SHOWN = 6
 
 
 def run(settings: JobSettings, base: Path) -> None:
-    """Evaluate the models in `base`/input; the results go to `base`/output/evaluation."""
-    labels, features = read_test_rows(base / "input" / "test" / "test.csv")
-    challenger = predict(load_model(_archive(base, "challenger"), role="challenger"), features, role="challenger")
+    """Evaluate the answers in `base`/input; the results go to `base`/output/evaluation."""
+    measures = measures_of(settings)
+    labels = read_labels(base / "input" / "test" / "test.csv", measures)
+    challenger = _answers(base, "challenger", settings, labels)
     champion = None
     if (base / "input" / "champion").is_dir():
-        champion = _champion_scores(base, features)
-    document = evaluation(labels, challenger, champion, settings.comparison)
+        champion = _champion_answers(base, settings, labels)
+    document = evaluation(labels, challenger, champion, settings)
     folder = base / "output" / "evaluation"
     write_json(folder / "evaluation.json", document)
-    _write_predictions(folder / "predictions.csv", labels, challenger)
-    for name, metric in document["binary_classification_metrics"].items():
+    _write_predictions(folder / "predictions.csv", labels, challenger, settings)
+    for name, metric in document[measures.group].items():
         log.info("challenger %s %.5f (%.5f to %.5f)", name, metric["value"], metric["low"], metric["high"])
     if document["champion"]:
         compared = document["champion"]["comparison"]
@@ -49,67 +53,82 @@ def run(settings: JobSettings, base: Path) -> None:
         log.info(difference, compared["metric"], compared["difference"], compared["low"], compared["high"])
 
 
-def read_test_rows(path: Path) -> tuple[Labels, npt.NDArray[np.float32]]:
-    """Read labels and features of the encoded rows; an empty cell is NaN."""
+def measures_of(settings: JobSettings) -> Measures:
+    """Return the measures of the model's task."""
+    if settings.task is Task.REGRESSION:
+        return RegressionMeasures()
+    if settings.task is Task.MULTICLASS:
+        return MulticlassMeasures(settings.label.categories)
+    return BinaryMeasures()
+
+
+def read_labels(path: Path, measures: Measures) -> Vector:
+    """Read the labels of the encoded rows: the first cell of each."""
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
-        rows = [[float(cell) if cell else np.nan for cell in line.split(",")] for line in lines]
-        # XGBoost computes in 32 bits; the endpoint sees the same numbers.
-        values = np.array(rows, dtype=np.float32)
+        with path.open(encoding="ascii") as handle:
+            cells = [line.partition(",") for line in handle]
+        labels = np.array([float(label) for label, _, _ in cells], dtype=np.float64)
     except OSError as error:
         msg = f"cannot read the test rows: {path}: {error.strerror}"
         raise JobError(msg) from error
     except ValueError as error:
         msg = f"{path.name} is not a file of encoded rows, as prepare writes them: {error}"
         raise JobError(msg) from error
-    if values.ndim != 2 or values.shape[1] < 2:  # noqa: PLR2004 - a label and at least one feature
+    if not all(comma for _, comma, _ in cells) or not cells:
         msg = f"{path.name} has no rows with a label and features"
         raise JobError(msg)
-    if set(values[:, 0].tolist()) != {0.0, 1.0}:
-        msg = f"the labels in {path.name} must be 0 and 1, with at least one row of each"
+    if fault := measures.check_labels(labels):
+        msg = f"the labels in {path.name} {fault}"
         raise JobError(msg)
-    return values[:, 0].astype(np.int64), values[:, 1:]
+    return labels
 
 
-def evaluation(labels: Labels, challenger: Vector, champion: Vector | None, settings: Comparison) -> dict[str, Any]:
-    """Return the document evaluation.json for the probabilities that the models give to the rows."""
+def evaluation(labels: Vector, challenger: Answers, champion: Answers | None, settings: JobSettings) -> dict[str, Any]:
+    """Return the document evaluation.json for the answers that the models give to the rows."""
+    measures, asked = measures_of(settings), settings.comparison
     models = [challenger] if champion is None else [challenger, champion]
-    draws = resample(labels, models, resamples=settings.resamples, seed=settings.seed)
-    metrics = [_metrics(labels, scores, drawn) for scores, drawn in zip(models, draws, strict=True)]
+    drawn = resample(measures, labels, models, resamples=asked.resamples, seed=asked.seed)
+    metrics = [_metrics(measures, labels, answers, each) for answers, each in zip(models, drawn, strict=True)]
     opponent = None
     if champion is not None:
-        metric = Metric(settings.metric)
+        metric = _compared(asked.metric, metrics[0])
         sign = -1 if metric.lower_is_better else 1
-        differences = spread(sign * (draws[0][metric] - draws[1][metric]), confidence=settings.confidence)
+        differences = spread(sign * (drawn[0][metric] - drawn[1][metric]), confidence=asked.confidence)
         opponent = {
-            "binary_classification_metrics": metrics[1],
+            measures.group: metrics[1],
             "comparison": {
                 "metric": metric,
                 "difference": sign * (metrics[0][metric]["value"] - metrics[1][metric]["value"]),
                 "low": differences.low,
                 "high": differences.high,
-                "confidence": settings.confidence,
-                "resamples": settings.resamples,
+                "confidence": asked.confidence,
+                "resamples": asked.resamples,
             },
         }
     return {
         "version": 1,
+        "task": settings.task,
         "rows": len(labels),
-        "binary_classification_metrics": metrics[0],
+        measures.group: metrics[0],
         "champion": opponent,
-        "confusion_matrix": _confusion_matrix(labels, challenger),
-        "roc": curve(labels, challenger),
+        **measures.charts(labels, challenger),
     }
 
 
-def _archive(base: Path, role: str) -> Path:
-    return base / "input" / role / "model.tar.gz"
+def _answers(base: Path, role: str, settings: JobSettings, labels: Vector) -> Answers:
+    return read_answers(
+        base / "input" / role / "test.csv.out",
+        role=role,
+        task=settings.task,
+        classes=len(settings.label.categories),
+        rows=len(labels),
+    )
 
 
-def _champion_scores(base: Path, features: npt.NDArray[np.float32]) -> Vector:
+def _champion_answers(base: Path, settings: JobSettings, labels: Vector) -> Answers:
     try:
         _compare_features(base)
-        return predict(load_model(_archive(base, "champion"), role="champion"), features, role="champion")
+        return _answers(base, "champion", settings, labels)
     except JobError as error:
         remedy = (
             "the model in service cannot be compared on these rows; give a model with other columns a name of its own,"
@@ -138,48 +157,27 @@ def _compare_features(base: Path) -> None:
     raise JobError(msg)
 
 
-def _metrics(labels: Labels, scores: Vector, draws: dict[Metric, Vector]) -> dict[Metric, dict[str, float]]:
-    from sklearn import metrics  # noqa: PLC0415 - takes long, and the checks of the inputs come first
+def _compared(name: str, metrics: dict[Metric, dict[str, float]]) -> Metric:
+    if name not in metrics:
+        msg = f"gates.champion.metric is {name!r}, which this task does not have; it has {', '.join(metrics)}"
+        raise JobError(msg)
+    return Metric(name)
 
-    answers = (scores > THRESHOLD).astype(np.int64)
-    values = {
-        Metric.AUC: metrics.roc_auc_score(labels, scores),
-        Metric.F1: metrics.f1_score(labels, answers, zero_division=0),
-        Metric.ACCURACY: metrics.accuracy_score(labels, answers),
-        Metric.LOG_LOSS: metrics.log_loss(labels, scores, labels=[0, 1]),
-    }
+
+def _metrics(
+    measures: Measures, labels: Vector, answers: Answers, drawn: dict[Metric, Vector]
+) -> dict[Metric, dict[str, float]]:
     return {
-        metric: {"value": float(value), **asdict(spread(draws[metric], confidence=CONFIDENCE))}
-        for metric, value in values.items()
+        metric: {"value": float(value), **asdict(spread(drawn[metric], confidence=CONFIDENCE))}
+        for metric, value in measures.values(labels, answers).items()
     }
 
 
-def _confusion_matrix(labels: Labels, scores: Vector) -> dict[str, float | int]:
-    answers = scores > THRESHOLD
-    return {
-        "threshold": THRESHOLD,
-        "true_negative": int(np.sum(~answers & (labels == 0))),
-        "false_positive": int(np.sum(answers & (labels == 0))),
-        "false_negative": int(np.sum(~answers & (labels == 1))),
-        "true_positive": int(np.sum(answers & (labels == 1))),
-    }
-
-
-def curve(labels: Labels, scores: Vector) -> dict[str, list[float]]:
-    """Return the ROC curve, thinned to points that are evenly spread along it; both ends are kept."""
-    from sklearn import metrics  # noqa: PLC0415 - see above
-
-    false, true, _ = metrics.roc_curve(labels, scores)
-    if len(false) > CURVE_POINTS:
-        along = np.concatenate([[0.0], np.cumsum(np.diff(false) + np.diff(true))])
-        places = np.searchsorted(along, np.linspace(0.0, along[-1], CURVE_POINTS))
-        kept = np.unique(np.clip(places, 0, len(along) - 1))
-        false, true = false[kept], true[kept]
-    return {"false_positive_rate": false.tolist(), "true_positive_rate": true.tolist()}
-
-
-def _write_predictions(path: Path, labels: Labels, scores: Vector) -> None:
+def _write_predictions(path: Path, labels: Vector, answers: Answers, settings: JobSettings) -> None:
     """Write one line for each test row; `row` is its line in test.csv, counted from 1."""
-    rows = zip(labels.tolist(), scores.tolist(), strict=True)
-    lines = [f"{row},{label},{score:.9g}\n" for row, (label, score) in enumerate(rows, start=1)]
-    path.write_text("row,label,probability\n" + "".join(lines), encoding="ascii")
+    shown = repr if settings.task is Task.REGRESSION else "{:.0f}".format
+    with path.open("w", encoding="ascii", newline="\n") as handle:
+        handle.write(measures_of(settings).header + "\n")
+        rows = zip(labels.tolist(), answers.reshape(len(labels), -1).tolist(), strict=True)
+        for row, (label, values) in enumerate(rows, start=1):
+            handle.write(f"{row},{shown(label)},{','.join(f'{value:.9g}' for value in values)}\n")

@@ -1,4 +1,6 @@
-"""The encoding of the rows for XGBoost: label first, numbers only, no header, a missing number as an empty cell.
+"""The encoding of the rows for the model: label first, numbers only, no header, a missing number as an empty cell.
+
+A label that is a category is its place in the list: 0, 1, ...; one that is a number stays as it is.
 
 The built-in algorithm's CSV reader takes an empty cell as missing in training (xgboost's text parser skips it) and in
 serving (the container turns it into NaN). A blank category is 0 in all columns of its one-hot encoding.
@@ -60,13 +62,19 @@ def features_document(settings: JobSettings) -> dict[str, Any]:
     }
 
 
-def write_rows(path: Path, table: Table, rows: npt.NDArray[np.int64], settings: JobSettings) -> None:
-    """Write the encoded `rows` of the table."""
+def write_rows(
+    path: Path, table: Table, rows: npt.NDArray[np.int64], settings: JobSettings, *, label: bool = True
+) -> None:
+    """Write the encoded `rows` of the table; without their label, as a model is asked."""
     columns = (settings.label, *settings.features)
     with path.open("w", encoding="ascii", newline="\n") as handle:
         for start in range(0, len(rows), BLOCK_ROWS):
             block = table.values[rows[start : start + BLOCK_ROWS]]
-            texts = [_encode(column, block[:, place], label=place == 0) for place, column in enumerate(columns)]
+            texts = [
+                _encode(column, block[:, place], label=place == 0)
+                for place, column in enumerate(columns)
+                if label or place
+            ]
             handle.writelines(",".join(cells) + "\n" for cells in zip(*texts, strict=True))
 
 

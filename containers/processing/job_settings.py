@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CLASSES = 2
+TWO = 2
+
+
+class Task(StrEnum):
+    """What a model predicts, which the label tells."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
 
 
 class Kind(StrEnum):
@@ -78,6 +86,13 @@ class JobSettings:
     comparison: Comparison
 
     @property
+    def task(self) -> Task:
+        """What the model predicts: one of two categories, one of several, or a number."""
+        if self.label.kind is not Kind.CATEGORY:
+            return Task.REGRESSION
+        return Task.BINARY if len(self.label.categories) == TWO else Task.MULTICLASS
+
+    @property
     def features(self) -> tuple[Column, ...]:
         """The columns that the model learns from, in the declared order."""
         return tuple(each for each in self.columns if each.kind is not Kind.IGNORE and each.name != self.label.name)
@@ -100,8 +115,11 @@ def _settings(document: Mapping[str, Any]) -> JobSettings:
     data, gates = document["data"], document["gates"]
     columns = tuple(_column(name, values) for name, values in data["columns"].items())
     labels = [each for each in columns if each.name == data["label"]]
-    if not labels or len(labels[0].categories) != CLASSES:
-        msg = f"the label {data['label']!r} must be a column with two categories, the negative one first"
+    if not labels or labels[0].kind is Kind.IGNORE:
+        msg = f"the label {data['label']!r} must be a column of type category, number or integer"
+        raise ValueError(msg)
+    if labels[0].kind is Kind.CATEGORY and len(labels[0].categories) < TWO:
+        msg = f"the label {data['label']!r} must have two categories (the negative one first) or more"
         raise ValueError(msg)
     split, gate, champion = data["split"], gates["data"], gates["champion"]
     shares = Shares(train=split["train"], validation=split["validation"], test=split["test"], seed=split["seed"])

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
+from lambdas.explain_failure.services import (
+    Failure,
+    build_failure,
+    job_failure,
+    nested_failure,
+    stack_failure,
+    text,
+)
 from lambdas.shared.text import SUMMARY_LENGTH, clip
 
 UNKNOWN = "UnknownFailure"
@@ -13,12 +21,8 @@ _NAME_LENGTH = 80
 _PARSED_CAUSE = 300_000
 """Longer than a state can hold (256 KiB)."""
 
-_JOBS = {
-    "TrainingJobName": ("TrainingFailed", "training job", "TrainingJobStatus"),
-    "ProcessingJobName": ("ProcessingFailed", "processing job", "ProcessingJobStatus"),
-    "TransformJobName": ("TransformFailed", "transform job", "TransformJobStatus"),
-}
-"""Names in the Describe answer that a `.sync` integration gives as the cause."""
+_NESTED = 5
+"""How deep executions that wait for one another are looked into."""
 
 _KINDS = (
     ("AccessDenied", r"access ?denied|not authorized"),
@@ -33,56 +37,43 @@ _TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Ti
 _GENERIC = frozenset({"", "States.TaskFailed", "States.ALL", "Exception", "Error", "Lambda.Unknown", "Unhandled"})
 
 
-class Failure(NamedTuple):
-    """What a person is told."""
-
-    error: str
-    cause: str
-
-
 def explain(event: object) -> Failure:
     """Return a short name and the cause of the failure in `event`: `{"step"?, "error": {"Error", "Cause"}}`."""
     given = event if isinstance(event, dict) else {}
     details = given.get("error")
     if not isinstance(details, dict):
         return Failure(UNKNOWN, clip(f"the field 'error' of the event is no object but {_shown(details)}"))
-    error, cause = _text(details.get("Error")), _text(details.get("Cause"))
+    error, cause = text(details.get("Error")), text(details.get("Cause"))
     failure = _from_cause(error, cause)
-    step = clip(_text(given.get("step")), length=_NAME_LENGTH)
+    step = clip(text(given.get("step")), length=_NAME_LENGTH)
     return Failure(_short(failure.error), clip(f"{step}: {failure.cause}" if step else failure.cause))
 
 
-def _from_cause(error: str, cause: str) -> Failure:
+def _from_cause(error: str, cause: str, depth: int = 0) -> Failure:
     document = _parse(cause)
     if document is not None:
-        for name, (kind, noun, status) in _JOBS.items():
-            if document.get(name):
-                return _job(kind, f"{noun} {_text(document[name])}", _text(document.get(status)), document)
+        known = job_failure(document) or build_failure(document) or stack_failure(document)
+        if known:
+            return known
         if "errorMessage" in document or "errorType" in document:
             return _function(error, document)
+        nested = nested_failure(document)
+        if nested and depth < _NESTED:
+            name, error, cause = nested
+            inner = _from_cause(error, cause, depth + 1)
+            return Failure(inner.error, f"{name}: {inner.cause}")
     if error in _TIMED_OUT:
         return Failure("TimedOut", _words(cause) or "the step took longer than its time limit")
-    known = next((name for name, words in _KINDS if re.search(words, f"{error} {cause}"[:4000], re.IGNORECASE)), None)
-    if known and (error in _GENERIC or "." in error):
-        return Failure(known, _words(cause) or error)
+    kind = next((name for name, words in _KINDS if re.search(words, f"{error} {cause}"[:4000], re.IGNORECASE)), None)
+    if kind and (error in _GENERIC or "." in error):
+        return Failure(kind, _words(cause) or error)
     return Failure(error, _words(cause) or f"no cause was given for {error or 'this failure'}")
-
-
-def _job(kind: str, job: str, status: str, document: dict[str, Any]) -> Failure:
-    if status == "Stopped":
-        kind = kind.replace("Failed", "Stopped")
-    reasons = [_words(_text(document.get(name))) for name in ("FailureReason", "ExitMessage")]
-    told = list(dict.fromkeys(reason for reason in reasons if reason))
-    secondary = _text(document.get("SecondaryStatus"))
-    if not told and secondary not in {"", status}:
-        told = [secondary]
-    return Failure(kind, f"{job} {status.lower() or 'failed'}: {'; '.join(told) or 'SageMaker gave no reason'}")
 
 
 def _function(error: str, document: dict[str, Any]) -> Failure:
     """Return what a Lambda function raised, without its stack trace."""
-    name = _text(document.get("errorType")) or error
-    message = _words(_text(document.get("errorMessage")))
+    name = text(document.get("errorType")) or error
+    message = _words(text(document.get("errorMessage")))
     if "Task timed out" in message:
         name = "TimedOut"
     return Failure(name, message or f"the function failed with {name} and gave no message")
@@ -104,14 +95,8 @@ def _parse(cause: str) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _words(text: str) -> str:
-    return clip(text, length=SUMMARY_LENGTH)
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def _words(message: str) -> str:
+    return clip(message, length=SUMMARY_LENGTH)
 
 
 def _shown(value: object) -> str:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from lambdas.shared.decisions import Check
-from lambdas.shared.events import Document
+from lambdas.shared.events import Document, Text, read
+from lambdas.shared.metrics import Task
 from lambdas.shared.text import clip, count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lambdas.shared.gates import DataGate
 
@@ -25,13 +26,14 @@ RULES = {
     "missing-value": "no value is missing where one is required",
     "range": "every number is within its range",
     "category": "every category is a known one",
-    "class-balance": "both classes occur often enough",
+    "class-balance": "every class occurs often enough, or the numbers to predict differ",
     "duplicates": "few rows repeat other rows",
     "row-count": "there are enough rows",
 }
 """Rules that the preparation checks, and what it means when nothing violates them."""
 
 _SHOWN_MESSAGE = 250
+_TWO = 2
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -45,17 +47,27 @@ class Violation(Document):
     message: str
 
 
-class Label(Document):
-    """Rows of each class."""
-
-    negative: Count
-    positive: Count
+Classes = Annotated[dict[Text, Count], Field(min_length=2)]
+"""Rows of each class; of two, under the names negative and positive."""
 
 
-class Profile(Document):
-    """Facts about the data, as far as the gate uses them."""
+class Numbers(Document):
+    """How numbers to predict spread; nothing where no row has one."""
 
-    label: Label
+    minimum: float | None
+    maximum: float | None
+
+
+class ClassProfile(Document):
+    """Facts about data with classes, as far as the gate uses them."""
+
+    label: Classes
+
+
+class NumberProfile(Document):
+    """Facts about data with numbers to predict, as far as the gate uses them."""
+
+    label: Numbers
 
 
 class Splits(Document):
@@ -67,22 +79,45 @@ class Splits(Document):
 
 
 class DataReport(Document):
-    """The report of the preparation (validation.json)."""
+    """The report of the preparation (validation.json), whatever is to be predicted."""
 
     version: Annotated[int, Field(ge=1, le=1)]
+    task: Annotated[Task, Field(strict=False)]
     rows: Count
     passed: bool
     violations: list[Violation]
-    profile: Profile
     splits: Splits | None
 
 
-def judge_data(report: DataReport, gate: DataGate) -> list[Check]:
+class ClassReport(DataReport):
+    """The report on data with classes."""
+
+    profile: ClassProfile
+
+
+class NumberReport(DataReport):
+    """The report on data with numbers to predict."""
+
+    profile: NumberProfile
+
+
+def read_report(document: object, *, what: str) -> ClassReport | NumberReport:
+    """Return the report of the preparation.
+
+    Raises:
+        EventError: the document is no such report.
+    """
+    if read(DataReport, document, what=what).task is Task.REGRESSION:
+        return read(NumberReport, document, what=what)
+    return read(ClassReport, document, what=what)
+
+
+def judge_data(report: ClassReport | NumberReport, gate: DataGate) -> list[Check]:
     """Return the checks of the data that `report` describes."""
     return [
         *_rules(report.violations),
         _row_count(report, gate),
-        _class_share(report.profile.label, gate),
+        _label(report, gate),
         _splits(report),
         _agreement(report),
     ]
@@ -122,16 +157,30 @@ def _row_count(report: DataReport, gate: DataGate) -> Check:
     )
 
 
-def _class_share(label: Label, gate: DataGate) -> Check:
-    total = label.negative + label.positive
-    share = min(label.negative, label.positive) / total if total else 0.0
+def _label(report: ClassReport | NumberReport, gate: DataGate) -> Check:
+    if isinstance(report, NumberReport):
+        return _numbers(report.profile.label)
+    return _class_share(report.profile.label, gate)
+
+
+def _class_share(label: Mapping[str, int], gate: DataGate) -> Check:
+    total = sum(label.values())
+    share = min(label.values()) / total if total else 0.0
+    rarest = "rarer" if len(label) == _TWO else "rarest"
     return Check(
         name="class-share",
         passed=0 < share >= gate.minimum_class_share,
         value=share,
         required=gate.minimum_class_share,
-        reason=f"the rarer class has {share:.1%} of the rows, at least {gate.minimum_class_share:.1%} required",
+        reason=f"the {rarest} class has {share:.1%} of the rows, at least {gate.minimum_class_share:.1%} required",
     )
+
+
+def _numbers(label: Numbers) -> Check:
+    if label.minimum is None or label.maximum is None or label.minimum >= label.maximum:
+        return Check(name="label-range", passed=False, reason="the numbers to predict do not differ")
+    shown = f"{label.minimum:g} to {label.maximum:g}"
+    return Check(name="label-range", passed=True, value=shown, reason=f"the numbers to predict go from {shown}")
 
 
 def _splits(report: DataReport) -> Check:

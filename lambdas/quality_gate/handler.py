@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.quality_gate.data_gate import DataReport, judge_data
+from lambdas.quality_gate.data_gate import judge_data, read_report
 from lambdas.quality_gate.events import DataGateEvent, Gate, GateEvent, MetricsGateEvent
 from lambdas.quality_gate.metric_gate import judge_metrics
 from lambdas.shared.clients import client
@@ -43,6 +43,6 @@ def _judge(gate: GateEvent, event: object, storage: Storage) -> list[Check]:
     if gate.gate is Gate.DATA:
         wanted = read(DataGateEvent, event).gates.data
         report = storage.read_json(gate.report_uri)
-        return judge_data(read(DataReport, report, what=f"the report {gate.report_uri}"), wanted)
+        return judge_data(read_report(report, what=f"the report {gate.report_uri}"), wanted)
     asked = read(MetricsGateEvent, event)
     return judge_metrics(storage.read_json(gate.report_uri), asked.gates, champion_exists=asked.champion_exists)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lambdas.shared.decisions import Check
-from lambdas.shared.metrics import METRICS, finite, json_object
+from lambdas.shared.metrics import SHARES, SIGNED, finite, json_object, metrics_of
 from lambdas.shared.text import clip
 
 if TYPE_CHECKING:
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
     from lambdas.shared.gates import Bound, ChampionGate, MetricGates
 
-_SHARES = frozenset({"auc", "f1", "accuracy"})
-
 
 def judge_metrics(report: object, gates: MetricGates, *, champion_exists: bool | None = None) -> list[Check]:
     """Return the checks of the model that `report` (evaluation.json) describes."""
     document = json_object(report)
-    values = json_object(document.get(METRICS))
+    values = metrics_of(document)
     return [
         _rows(document),
         *(_metric(name, values, bound) for name, bound in gates.metrics.items()),
@@ -47,7 +45,7 @@ def _metric(name: str, values: Mapping[str, Any], bound: Bound) -> Check:
     if value is None:
         shown = clip(repr(given), length=40)
         return Check(name=name, passed=False, required=required, reason=f"{name} is not a number: {shown}")
-    if value < 0 or (name in _SHARES and value > 1):
+    if (value < 0 and name not in SIGNED) or (value > 1 and name in SHARES):
         reason = f"{name} is {value:g}, which is impossible"
         return Check(name=name, passed=False, value=value, required=required, reason=reason)
     passed = bound.met_by(value)
@@ -86,11 +84,22 @@ def _comparison(comparison: Mapping[str, Any], gate: ChampionGate) -> Check:
     difference, low, high = numbers["difference"], numbers["low"], numbers["high"]
     if difference is None or low is None or high is None or low > high:
         return _refused("the comparison with the model in service has no usable interval")
-    better = low > gate.margin
-    verdict = "better than" if better else "worse than" if high < 0 else "not clearly better than"
+    passed = low > gate.margin
     certain = f"by {difference:+.4f} {gate.metric} ({gate.confidence:.0%} interval {low:+.4f} to {high:+.4f}"
+    verdict = _verdict(low, high, gate.margin)
     reason = f"the new model is {verdict} the one in service {certain}; more than {gate.margin:+.4f} required)"
-    return Check(name="champion", passed=better, value=low, required=gate.margin, reason=reason)
+    return Check(name="champion", passed=passed, value=low, required=gate.margin, reason=reason)
+
+
+def _verdict(low: float, high: float, margin: float) -> str:
+    """Put an interval of differences into words; with a margin below zero, a model may be worse by that much."""
+    if low > max(margin, 0.0):
+        return "better than"
+    if margin >= 0:
+        return "worse than" if high < 0 else "not clearly better than"
+    if low > margin:
+        return "not much worse than"
+    return "much worse than" if high <= margin else "perhaps much worse than"
 
 
 def _refused(reason: str) -> Check:

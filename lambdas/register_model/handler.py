@@ -20,7 +20,7 @@ def handle(event: object, _context: Any) -> dict[str, Any]:
     """Register the model in `event` as pending approval, and write down where it comes from."""
     asked = read(RegisterEvent, event)
     storage = Storage(client("s3"))
-    metrics = reported(storage.read_json(asked.evaluation_uri))
+    metrics = reported(storage.read_json(asked.evaluation_uri), asked.task)
     arn = register(asked, metrics, Registry(client("sagemaker")))
     answer = {
         "modelPackageArn": arn,

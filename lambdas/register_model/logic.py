@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from lambdas.shared.errors import RegistryError
 from lambdas.shared.events import Event, S3Uri, Text
+from lambdas.shared.metrics import Task
 from lambdas.shared.registry import PENDING, REJECTED
 from lambdas.shared.text import clip
 
@@ -26,6 +29,7 @@ class RegisterEvent(Event):
     """A trained and accepted model, and where it comes from."""
 
     run: Text
+    task: Annotated[Task, Field(strict=False)]
     model: Text
     group: Text
     image_uri: Text
@@ -77,6 +81,7 @@ def lineage(asked: RegisterEvent, metrics: Mapping[str, float]) -> dict[str, str
     """Return what the registry shows beside the package; the exact values stand in registration.json."""
     facts = {
         "run": asked.run,
+        "task": asked.task,
         "training_job": asked.training_job_name,
         "training_job_arn": asked.training_job_arn,
         "data_uri": asked.data_uri,

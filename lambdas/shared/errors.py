@@ -5,6 +5,7 @@ FunctionError
 ├── StorageError        an S3 object cannot be read or written
 ├── EndpointChanging    the endpoint is between two states; worth asking again later
 ├── EndpointNotServing  the endpoint is in a state that needs a person
+├── ScanNotFinished     an image is still being scanned; worth asking again later
 ├── RegistryError       the model registry holds something other than what was asked for
 └── JobRefused          a pipeline job ends as a failure, for a reason in the message
 """
@@ -30,6 +31,10 @@ class EndpointChanging(FunctionError):  # noqa: N818 - a state, and the name tha
 
 class EndpointNotServing(FunctionError):  # noqa: N818 - a state, as above
     """The endpoint is in a state that needs a person."""
+
+
+class ScanNotFinished(FunctionError):  # noqa: N818 - a state, and the name that a Retry in the state machine lists
+    """An image is still being scanned; worth asking again later."""
 
 
 class RegistryError(FunctionError):

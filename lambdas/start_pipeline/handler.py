@@ -17,8 +17,10 @@ from lambdas.shared.clients import client
 from lambdas.shared.errors import EventError
 from lambdas.shared.events import read
 from lambdas.shared.logs import logged, logger
-from lambdas.start_pipeline.adapter import CodePipeline, S3Versions
-from lambdas.start_pipeline.logic import ObjectCreated, S3Source, Sources, start
+from lambdas.shared.object_created import ObjectCreated
+from lambdas.shared.versions import S3Versions
+from lambdas.start_pipeline.adapter import CodePipeline
+from lambdas.start_pipeline.logic import S3Source, Sources, start
 
 LOG = logger("start_pipeline")
 REMEMBERED_SECONDS = 7 * 24 * 3600

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import Field
 
 from lambdas.shared.errors import EventError
-from lambdas.shared.events import Document, Event, Text
+from lambdas.shared.events import Document, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,33 +32,6 @@ class Sources(Document):
     """The S3 sources of the pipeline."""
 
     sources: Annotated[list[S3Source], Field(min_length=1)]
-
-
-class _Bucket(Document):
-    name: Text
-
-
-class _Object(Document):
-    key: Text
-    version_id: Text = Field(alias="version-id")
-    """A bucket without versioning sends none: then nobody could say which data a run has used."""
-
-
-class _Detail(Document):
-    bucket: _Bucket
-    object: _Object
-
-
-class ObjectCreated(Event):
-    """The event "Object Created" of S3, as far as it is used."""
-
-    detail: _Detail
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """What makes two deliveries of one event equal."""
-        detail = self.detail
-        return {"bucket": detail.bucket.name, "key": detail.object.key, "version": detail.object.version_id}
 
 
 class Versions(Protocol):

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lambdas.shared.decisions import Check
+from lambdas.shared.metrics import SHARES, SIGNED, Task
 from lambdas.shared.text import clip, count
 from lambdas.verify_endpoint.measures import MEASURES
 from lambdas.verify_endpoint.runtime import ANSWER_LIMIT, CONTENT_TYPE
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from lambdas.verify_endpoint.sample import Predictions, Row
 
 _OK = 200
-_SHARES = frozenset({"auc", "f1", "accuracy"})
+_SUM_TOLERANCE = 1e-3
+"""How far probabilities may miss 1 together, as in the evaluation."""
+_LARGEST = (2 - 2.0**-23) * 2.0**127
+"""Of the 32-bit numbers with which models compute, as in the evaluation."""
 
 
 def check_response(reply: Reply) -> Check:
@@ -36,10 +40,11 @@ def check_content_type(reply: Reply) -> Check:
     return Check(name="content-type", passed=kind == CONTENT_TYPE, value=shown, required=CONTENT_TYPE, reason=reason)
 
 
-def values_of(reply: Reply) -> list[str]:
-    """Return the values in the answer, which stand on lines or between commas."""
+def values_of(reply: Reply, task: Task) -> list[str]:
+    """Return the answer to each row: a line for each; a single value may also stand between commas."""
     text = reply.body[:ANSWER_LIMIT].decode(errors="replace").strip()
-    return re.split(r"\s*[,\n]\s*", text) if text else []
+    separator = r"\s*\n\s*" if task is Task.MULTICLASS else r"\s*[,\n]\s*"
+    return re.split(separator, text) if text else []
 
 
 def check_row_count(values: Sequence[str], rows: Sequence[Row]) -> Check:
@@ -49,63 +54,101 @@ def check_row_count(values: Sequence[str], rows: Sequence[Row]) -> Check:
     return Check(name="row-count", passed=passed, value=len(values), required=len(rows), reason=reason)
 
 
-def check_range(values: Sequence[str], rows: Sequence[Row]) -> Check:
-    """Check that every answer is a probability."""
-    wrong = [(row.line, value) for row, value in zip(rows, values, strict=True) if not 0 <= number(value) <= 1]
+def check_range(values: Sequence[str], rows: Sequence[Row], task: Task) -> Check:
+    """Check that every answer is one that a model of this task can give."""
+    wrong = [
+        (row.line, value)
+        for row, value in zip(rows, values, strict=True)
+        if not _possible(numbers(value), len(row.answer), task)
+    ]
     if not wrong:
-        return Check(name="range", passed=True, value=0, required=0, reason="every answer is within 0 and 1")
+        fine = "every answer is a number" if task is Task.REGRESSION else "every answer is within 0 and 1"
+        return Check(name="range", passed=True, value=0, required=0, reason=fine)
     line, value = wrong[0]
+    what = {
+        Task.BINARY: "no probability within 0 and 1",
+        Task.MULTICLASS: f"not {len(rows[0].answer)} probabilities that add up to 1",
+        Task.REGRESSION: "no number",
+    }
     reason = (
-        f"{count(len(wrong), 'answer is', plural='answers are')} no probability within 0 and 1,"
+        f"{count(len(wrong), 'answer is', plural='answers are')} {what[task]},"
         f" first for row {line}: {clip(value, length=40)!r}"
     )
     return Check(name="range", passed=False, value=len(wrong), required=0, reason=reason)
 
 
-def number(text: str) -> float:
-    """Return `text` as a number; NaN, which is within no range, when it is none."""
+def numbers(text: str) -> list[float]:
+    """Return the numbers in the answer to a row; NaN, which is within no range, for each that is none."""
+    return [_number(cell) for cell in text.split(",")]
+
+
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         return math.nan
 
 
-def check_predictions(answers: Sequence[float], rows: Sequence[Row], tolerance: float) -> Check:
-    """Check that the endpoint answers what the evaluation predicted."""
-    gaps = [abs(answer - row.probability) for answer, row in zip(answers, rows, strict=True)]
+def _possible(values: Sequence[float], width: int, task: Task) -> bool:
+    if len(values) != width:
+        return False
+    if task is Task.REGRESSION:
+        return all(abs(value) <= _LARGEST for value in values)
+    within = all(0 <= value <= 1 for value in values)
+    return within and (task is Task.BINARY or abs(math.fsum(values) - 1) <= _SUM_TOLERANCE)
+
+
+def check_predictions(answers: Sequence[Sequence[float]], rows: Sequence[Row], tolerance: float) -> Check:
+    """Check that the endpoint answers what the evaluation found.
+
+    The tolerance is that of a probability; of numbers above 1 it is their share, because digits are what gets lost.
+    """
+    gaps, places = [], []
+    for values, row in zip(answers, rows, strict=True):
+        each = [abs(a - b) / max(1.0, abs(b)) for a, b in zip(values, row.answer, strict=True)]
+        places.append(max(range(len(each)), key=each.__getitem__))
+        gaps.append(each[places[-1]])
     worst = max(range(len(gaps)), key=gaps.__getitem__)
     far = sum(1 for gap in gaps if not gap <= tolerance)
     reason = f"the answers equal the evaluation within {gaps[worst]:.2g}"
     if far:
+        got, expected = (each[places[worst]] for each in (answers[worst], rows[worst].answer))
         reason = (
             f"{far:,} of {count(len(rows), 'answer')} differ from the evaluation by more than {tolerance:g},"
-            f" most for row {rows[worst].line}: {answers[worst]:.6g} instead of {rows[worst].probability:.6g}"
+            f" most for row {rows[worst].line}: {got:.6g} instead of {expected:.6g}"
         )
     return Check(name="predictions", passed=not far, value=gaps[worst], required=tolerance, reason=reason)
 
 
 def check_metric(
-    name: str, bound: Bound, *, answers: Sequence[float], rows: Sequence[Row], predictions: Predictions
+    name: str, bound: Bound, *, answers: Sequence[Sequence[float]], rows: Sequence[Row], predictions: Predictions
 ) -> Check:
     """Check that the answers reach what the gate requires.
 
     A few hundred rows are not the test set: a good model may miss a floor on them by chance. How far they lead astray
-    is known exactly, because the evaluation has predicted all rows: that difference is added to the measured value.
+    is known exactly, because the evaluation has the answers to all rows: that difference is added to the measured
+    value.
     """
     required = bound.floor if bound.floor is not None else bound.ceiling
     check_name = f"metric-{name}"
-    measure = MEASURES.get(name)
+    known = MEASURES[predictions.task]
+    measure = known.get(name)
     if measure is None:
-        reason = f"the metric {clip(name, length=40)} cannot be measured here; known: {', '.join(MEASURES)}"
+        reason = f"the metric {clip(name, length=40)} cannot be measured here; known: {', '.join(known)}"
         return Check(name=check_name, passed=False, required=required, reason=reason)
     labels = [row.label for row in rows]
-    measured = measure(labels, answers)
-    chance = measure(predictions.labels, predictions.probabilities) - measure(labels, [row.probability for row in rows])
+    measured = measure(labels, _flat(answers))
+    chance = measure(predictions.labels, predictions.answers) - measure(labels, _flat([row.answer for row in rows]))
     value = measured + chance
     if not math.isfinite(value):
-        reason = f"{name} cannot be measured on {count(len(rows), 'row')}: both classes are needed"
+        needed = "different labels" if predictions.task is Task.REGRESSION else "rows of every class"
+        reason = f"{name} cannot be measured on {count(len(rows), 'row')}: {needed} are needed"
         return Check(name=check_name, passed=False, required=required, reason=reason)
-    if name in _SHARES:
-        value = min(max(value, 0.0), 1.0)
+    value = min(value, 1.0) if name in SHARES else value
+    value = max(value, 0.0) if name not in SIGNED else value
     reason = f"{name} is {value:.4f}, {bound} required"
     return Check(name=check_name, passed=bound.met_by(value), value=value, required=required, reason=reason)
+
+
+def _flat(answers: Sequence[Sequence[float]]) -> list[float]:
+    return [value for row in answers for value in row]

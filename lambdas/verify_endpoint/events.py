@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from lambdas.shared.events import Event, S3Uri, Text
 from lambdas.shared.gates import VerifyGates
+from lambdas.shared.metrics import Task
 
 
 class Expected(Event):
@@ -18,6 +23,7 @@ class VerifyEvent(Event):
     """An endpoint to try out, and what it has to be."""
 
     run: Text
+    task: Annotated[Task, Field(strict=False)]
     environment: Text
     endpoint_name: Text
     expected: Expected

@@ -47,8 +47,10 @@ def _checks(asked: VerifyEvent, storage: Storage) -> list[Check]:
     if not all_passed(checks):
         return checks
     gate = asked.gates.verify
-    predictions = read_predictions(storage.lines(asked.predictions_uri, limit=PREDICTIONS_LIMIT))
+    predictions = read_predictions(storage.lines(asked.predictions_uri, limit=PREDICTIONS_LIMIT), asked.task)
     rows = read_rows(storage.lines(asked.test_uri, limit=TEST_SET_LIMIT), predictions, gate.rows)
     caller = EndpointCaller(client("sagemaker-runtime", IMPATIENT), endpoint_name=asked.endpoint_name)
     checks += check_answers(caller, rows, predictions, asked.gates)
-    return [*checks, check_latency(caller, rows, gate.maximum_latency_ms)] if all_passed(checks) else checks
+    if not all_passed(checks):
+        return checks
+    return [*checks, check_latency(caller, rows, gate.maximum_latency_ms, asked.task)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lambdas.shared.endpoints import Endpoint, ServedModel
     from lambdas.shared.gates import VerifyGates
+    from lambdas.shared.metrics import Task
     from lambdas.verify_endpoint.events import Expected
     from lambdas.verify_endpoint.runtime import Reply
     from lambdas.verify_endpoint.sample import Predictions, Row
@@ -112,14 +113,14 @@ def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions,
     checks = [answers.check_response(reply), answers.check_content_type(reply)]
     if not all_passed(checks):
         return checks
-    values = answers.values_of(reply)
+    values = answers.values_of(reply, predictions.task)
     checks.append(answers.check_row_count(values, rows))
     if not checks[-1].passed:
         return checks
-    checks.append(answers.check_range(values, rows))
+    checks.append(answers.check_range(values, rows, predictions.task))
     if not checks[-1].passed:
         return checks
-    numbers = [answers.number(value) for value in values]
+    numbers = [answers.numbers(value) for value in values]
     checks.append(answers.check_predictions(numbers, rows, gates.verify.tolerance))
     return checks + [
         answers.check_metric(name, bound, answers=numbers, rows=rows, predictions=predictions)
@@ -127,7 +128,7 @@ def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions,
     ]
 
 
-def check_latency(caller: Caller, rows: Sequence[Row], limit: float) -> Check:
+def check_latency(caller: Caller, rows: Sequence[Row], limit: float, task: Task) -> Check:
     """Send single rows one after the other and check the median time; it stops when the median is settled."""
     times: list[float] = []
     for step in range(LATENCY_CALLS):
@@ -136,7 +137,7 @@ def check_latency(caller: Caller, rows: Sequence[Row], limit: float) -> Check:
             reply = caller.call(payload([row]))
         except CallError as error:
             return Check(name=LATENCY_CHECK, passed=False, reason=f"the endpoint does not answer one row: {error}")
-        for check in (answers.check_response(reply), answers.check_row_count(answers.values_of(reply), [row])):
+        for check in (answers.check_response(reply), answers.check_row_count(answers.values_of(reply, task), [row])):
             if not check.passed:
                 return Check(name=LATENCY_CHECK, passed=False, reason=f"for one row, {check.reason}")
         times.append(reply.milliseconds)

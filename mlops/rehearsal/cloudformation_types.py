@@ -12,6 +12,7 @@ from mlops.rehearsal import (
     cloudformation_types_iam,
     cloudformation_types_messaging,
     cloudformation_types_monitoring,
+    cloudformation_types_registry,
     cloudformation_types_storage,
     cloudformation_types_workflow,
 )
@@ -26,6 +27,7 @@ MODULES = (
     cloudformation_types_messaging,
     cloudformation_types_monitoring,
     cloudformation_types_delivery,
+    cloudformation_types_registry,
 )
 """Importing a module registers its types."""
 

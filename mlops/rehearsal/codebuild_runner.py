@@ -18,9 +18,11 @@ from mlops.rehearsal.codebuild_build import Build, BuildLog, failure, moment, re
 from mlops.rehearsal.codebuild_buildspec import ArtifactSpec, BuildError, Buildspec, OnFailure, parse
 from mlops.rehearsal.codebuild_buildspec import Phase as PhaseSpec
 from mlops.rehearsal.codebuild_shell import Shell, Workspace
+from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 PRINCIPAL = "codebuild.amazonaws.com"
+_IMAGE_BUILD = "mlops build-image"
 
 
 def start(build: Build) -> None:
@@ -123,7 +125,7 @@ class _Runner:
             return BuildError("BUILD_STOPPED", "the build was stopped")
         shell.environment["CODEBUILD_BUILD_SUCCEEDING"] = "1" if self.ok else "0"
         self.log.say(f"Running command {command}")
-        status = shell.run(command)
+        status = shell.run(self._sabotaged(command))
         if shell.timed_out:
             return BuildError("BUILD_TIMED_OUT", "Build has timed out.")
         if status == 0:
@@ -133,6 +135,12 @@ class _Runner:
         return BuildError(
             "COMMAND_EXECUTION_ERROR", f"Error while executing command: {command}. Reason: exit status {status}"
         )
+
+    def _sabotaged(self, command: str) -> str:
+        project = self.build.document["projectName"]
+        if _IMAGE_BUILD in command and FAULTS.strikes(Fault.IMAGE_BUILD_FAILURE, at=project):
+            return "echo 'the rehearsal lets the build of the image fail (image-build-failure)' >&2; exit 1"
+        return command
 
     def _record(self, name: str, began: float, problem: BuildError | None) -> None:
         now = time.time()
@@ -162,8 +170,9 @@ class _Runner:
     def _download(self) -> None:
         document = self.build.document
         if document["source"]["type"] != "NO_SOURCE":
-            bucket, key = _location(document["source"], document.get("sourceVersion", ""))
-            self._unpack(bucket, key, self.workspace.source)
+            version = document.get("sourceVersion", "")
+            bucket, key = _location(document["source"], version)
+            self._unpack(bucket, key, self.workspace.source, version="" if version.startswith("arn:") else version)
         for extra in document["secondarySources"]:
             bucket, key = _location(extra, "")
             self._unpack(bucket, key, self.workspace.secondary(extra["sourceIdentifier"]))
@@ -176,9 +185,11 @@ class _Runner:
             declared = path.read_text(encoding="utf-8")
         self.spec = parse(declared)
 
-    def _unpack(self, bucket: str, key: str, folder: Path) -> None:
+    def _unpack(self, bucket: str, key: str, folder: Path, *, version: str = "") -> None:
+        asked = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
         try:
-            content = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            answer = self.client("s3").get_object(**asked)
+            content = answer["Body"].read()
         except ClientError as error:
             code = "CLIENT_ERROR"
             message = f"{reason(error)} for primary source and source version arn:aws:s3:::{bucket}/{key}"

@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from mlops.container import store
 from mlops.rehearsal import processes
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -71,6 +72,8 @@ class Workspace:
             "no_proxy": "localhost,127.0.0.1",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CDK_DISABLE_VERSION_CHECK": "true",
+            # The tree is gone after the build; images that it made are run later.
+            store.VARIABLE: str(store.folder()),
             "npm_config_offline": "true",
             "npm_config_update_notifier": "false",
             # Unpacking jsii's packages costs seconds, and what they are called holds their digest.

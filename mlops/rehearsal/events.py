@@ -19,7 +19,7 @@ from mlops.rehearsal import events_targets
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
-    ("schedules of EventBridge rules", "there is no clock to wait for; send an event or start the target by hand"),
+    ("the clock of EventBridge rules with a schedule", "their event is sent when the rehearsal says so"),
     ("the waiting time between retries of EventBridge", f"{events_targets.MOST_ATTEMPTS} attempts are made at once"),
 )
 
@@ -75,7 +75,37 @@ def emit(
     from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported late
 
     account, region = account or os.environ["MOTO_ACCOUNT_ID"], region or os.environ["AWS_REGION"]
-    event = {
+    event = _event(source, detail_type, detail, resources, account=account, region=region)
+    rules: list[Any] = list(events_backends[account][region].event_buses["default"].rules.values())
+    for rule in rules:
+        rule.send_to_targets(event)
+    return str(event["id"])
+
+
+def run_schedule(rule_name: str, *, account: str | None = None, region: str | None = None) -> str:
+    """Let the time of a rule with a schedule come: send its event to its targets; return the event's id.
+
+    Raises:
+        LookupError: there is no such rule, it has no schedule, or it is disabled.
+
+    """
+    from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported late
+
+    account, region = account or os.environ["MOTO_ACCOUNT_ID"], region or os.environ["AWS_REGION"]
+    rule: Any = events_backends[account][region].event_buses["default"].rules.get(rule_name)
+    if rule is None or not rule.scheduled_expression or rule.state != "ENABLED":
+        msg = f"there is no enabled rule {rule_name} with a schedule in {region}"
+        raise LookupError(msg)
+    event = _event("aws.events", "Scheduled Event", {}, [rule.arn], account=account, region=region)
+    for target in list(rule.targets):
+        _start(rule, target, event)
+    return str(event["id"])
+
+
+def _event(
+    source: str, detail_type: str, detail: Mapping[str, Any], resources: Sequence[str], *, account: str, region: str
+) -> dict[str, Any]:
+    return {
         "version": "0",
         "id": str(uuid.uuid4()),
         "detail-type": detail_type,
@@ -86,10 +116,6 @@ def emit(
         "resources": list(resources),
         "detail": json.loads(json.dumps(detail, default=str)),
     }
-    rules: list[Any] = list(events_backends[account][region].event_buses["default"].rules.values())
-    for rule in rules:
-        rule.send_to_targets(event)
-    return str(event["id"])
 
 
 def _time(moment: datetime) -> str:

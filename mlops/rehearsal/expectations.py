@@ -16,6 +16,7 @@ class Expectation:
         action: "Stage/Action" that has to fail; None where the run has to recover.
         cause: words that the cause of the failure has to contain.
         needs_champion: whether a good model has to be in service before, and to be still answering after.
+        needs_build: whether it can only strike where the pipeline builds a container image.
         summary: what a person reads.
 
     """
@@ -24,6 +25,7 @@ class Expectation:
     action: str | None = None
     cause: str = ""
     needs_champion: bool = False
+    needs_build: bool = False
     summary: str
 
 
@@ -76,5 +78,35 @@ EXPECTED: dict[Fault, Expectation] = {
         cause="VerificationFailed",
         needs_champion=True,
         summary="verification notices that the endpoint still serves the old configuration",
+    ),
+    Fault.IMAGE_BUILD_FAILURE: Expectation(
+        status="Failed",
+        action="Build/Image",
+        cause="COMMAND_EXECUTION_ERROR",
+        needs_champion=True,
+        needs_build=True,
+        summary="nothing is trained with an image that could not be built",
+    ),
+    Fault.CRITICAL_FINDING: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="SecurityGateFailed",
+        needs_champion=True,
+        needs_build=True,
+        summary="the security gate stops the run before anything is trained, and names the finding",
+    ),
+    Fault.SERVE_UNHEALTHY: Expectation(
+        status="Failed",
+        action="Train/Train",
+        cause="failed to respond to ping",
+        needs_champion=True,
+        summary="the model cannot be scored by its own container, so it is never registered",
+    ),
+    Fault.SERVE_DIES: Expectation(
+        status="Failed",
+        action="Dev/Verify",
+        cause="VerificationFailed",
+        needs_champion=True,
+        summary="verification stops the promotion in dev",
     ),
 }

@@ -12,7 +12,7 @@ class Fault(StrEnum):
     """A fault by the name that `--fault` takes."""
 
     TRAINING_FAILURE = "training-failure"
-    """The training program exits with 1 and writes a failure file."""
+    """The training program exits with 1 and writes a failure file: a container of the project gets garbled data."""
     THROTTLING = "throttling"
     """The first two calls of every SageMaker Create API answer ThrottlingException."""
     CAPACITY_ERROR = "capacity-error"
@@ -29,6 +29,14 @@ class Fault(StrEnum):
     """The updated endpoint answers 1 - p instead of p."""
     SILENT_ROLLBACK = "silent-rollback"
     """UpdateEndpoint ends InService with the old configuration and no failure reason."""
+    IMAGE_BUILD_FAILURE = "image-build-failure"
+    """The command that builds the container image fails."""
+    CRITICAL_FINDING = "critical-finding"
+    """The scan of the image finds a critical vulnerability."""
+    SERVE_UNHEALTHY = "serve-unhealthy"
+    """The serving container never answers /ping with 200, in a transform job or behind an endpoint."""
+    SERVE_DIES = "serve-dies"
+    """The serving process of the first endpoint that is invoked is killed."""
 
 
 class FaultPlan:

@@ -38,6 +38,7 @@ _TAGGING = {
     "codepipeline": "codepipeline:TagResource",
     "kms": "kms:TagResource",
     "ssm": "ssm:AddTagsToResource",
+    "ecr": "ecr:TagResource",
     "iam": "iam:TagRole",
 }
 # Parameters that hand a role to a service.
@@ -75,6 +76,7 @@ def needs_of(call: ApiCall) -> list[Need]:
         needs += _tagging(call, found, context)
         needs += _passed_roles(call, found)
     needs += list(_keys_behind(call, found))
+    needs += list(_repository_key(call))
     return needs
 
 
@@ -129,6 +131,21 @@ def _keys_behind(call: ApiCall, found: list[tuple[str, ...]]) -> Iterator[Need]:
             via = {"kms:viaservice": f"{call.service}.{call.region}.amazonaws.com", "kms:calleraccount": call.account}
             for action in wanted:
                 yield Need(action, (key,), via)
+
+
+def _repository_key(call: ApiCall) -> Iterator[Need]:
+    """Yield what ECR does with the caller's permissions to the key of a new repository: it makes itself a grant."""
+    encryption = call.params.get("encryptionConfiguration") or {}
+    if call.name != "ecr:CreateRepository" or not encryption.get("kmsKey"):
+        return
+    key = iam_resources.key_arn(encryption["kmsKey"], prefix=f"arn:aws:kms:{call.region}:{call.account}:")
+    via = {
+        "kms:viaservice": f"ecr.{call.region}.amazonaws.com",
+        "kms:calleraccount": call.account,
+        "kms:grantisforawsresource": "true",
+    }
+    for action in ("kms:DescribeKey", "kms:CreateGrant"):
+        yield Need(action, (key,), via)
 
 
 def key_of(arn: str) -> str | None:

@@ -108,12 +108,18 @@ def _sagemaker(call: ApiCall) -> dict[str, Any]:
         ),
         "sagemaker:volumekmskey": next(
             iter(
-                found("ResourceConfig.VolumeKmsKeyId", "ProcessingResources.ClusterConfig.VolumeKmsKeyId", "KmsKeyId")
+                found(
+                    "ResourceConfig.VolumeKmsKeyId",
+                    "ProcessingResources.ClusterConfig.VolumeKmsKeyId",
+                    "TransformResources.VolumeKmsKeyId",
+                    "KmsKeyId",
+                )
             ),
             None,
         ),
         "sagemaker:outputkmskey": next(
-            iter(found("OutputDataConfig.KmsKeyId", "ProcessingOutputConfig.KmsKeyId")), None
+            iter(found("OutputDataConfig.KmsKeyId", "ProcessingOutputConfig.KmsKeyId", "TransformOutput.KmsKeyId")),
+            None,
         ),
         "sagemaker:networkisolation": isolated,
         "sagemaker:intercontainertrafficencryption": flag("EnableInterContainerTrafficEncryption"),

@@ -97,7 +97,13 @@ _BY_TYPE: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
         "dashboard": (),
         "dataset": (),
     },
-    "ecr": {"repository": (("repositoryName", "repository/{}"),)},
+    "ecr": {
+        "repository": (
+            ("repositoryName", "repository/{}"),
+            ("repositoryNames[]", "repository/{}"),
+            ("resourceArn", "{}"),
+        )
+    },
     "sts": {"role": (("RoleArn", "{}"),)},
     "sqs": {"queue": (("QueueUrl", "{}"), ("QueueName", "{}"))},
     "iam": {

@@ -15,7 +15,7 @@ def how_to_call(rehearsal: Rehearsal, run: Run) -> str:
 
     They work in any shell: neither a profile nor an endpoint nor a proxy that it holds leads them astray.
     """
-    endpoint = rehearsal.endpoint(rehearsal.model.deploy.environments[-1])
+    endpoint = rehearsal.endpoint(rehearsal.environments[-1])
     _, (row,) = rehearsal.test_rows(run.execution_id, count=1)
     keys = credentials.OPERATOR
     program = (
@@ -33,7 +33,7 @@ def how_to_call(rehearsal: Rehearsal, run: Run) -> str:
     return "\n".join(
         [
             "",
-            "The endpoints answer until Ctrl-C. The row is one of the held-out customers, encoded as for training.",
+            "The endpoints answer until Ctrl-C. The row is one of the held-out rows, encoded as for training.",
             "",
             "The container of each endpoint, as SageMaker calls it:",
             *containers,

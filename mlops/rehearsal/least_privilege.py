@@ -16,21 +16,30 @@ LATER = "CloudFormation needs it when tags or alarms change, or when the stack i
 LOGGING = "Step Functions delivers logs and traces itself; not emulated"
 TRACING = "traces are not emulated"
 DELIVERY = "only when an event cannot be handled: it goes, encrypted, to the dead-letter queue"
+STOPPED = "only when an execution is stopped or runs into its time limit"
+LAYERS = "an image engine uploads layers with it; where there is none, an image here is its manifest alone"
 
 EXPLAINED: dict[str, str] = {
+    "ImageBuild: s3:GetObject": "CodeBuild may ask for the object before it asks for its version",
+    "cloudformation:DescribeStackEvents": "only when a deployment fails: they tell why",
     "cloudwatch:DeleteAlarms": LATER,
     "cloudwatch:DescribeAlarms": LATER,
     "cloudwatch:ListTagsForResource": LATER,
+    "cloudwatch:PutMetricAlarm": LATER,
     "cloudwatch:PutMetricData": AGENT,
     "cloudwatch:TagResource": LATER,
     "cloudwatch:UntagResource": LATER,
+    "codebuild:StopBuild": STOPPED,
     "codepipeline:PutJobFailureResult": "only when the action fails",
     "dynamodb:DeleteItem": "only when a start fails: the event may then start it again",
     "dynamodb:GetItem": "only when the same event comes twice at the same moment",
     "ecr:BatchCheckLayerAvailability": AGENT,
     "ecr:BatchGetImage": AGENT,
+    "ecr:CompleteLayerUpload": LAYERS,
     "ecr:GetAuthorizationToken": AGENT,
     "ecr:GetDownloadUrlForLayer": AGENT,
+    "ecr:InitiateLayerUpload": LAYERS,
+    "ecr:UploadLayerPart": LAYERS,
     "kms:CreateGrant": VOLUME,
     "kms:Decrypt": "Lambda decrypts the environment of a function when a sandbox starts",
     "kms:DescribeKey": VOLUME,
@@ -55,16 +64,21 @@ EXPLAINED: dict[str, str] = {
     "sagemaker:DescribeEndpointConfig": LATER,
     "sagemaker:DescribeModel": LATER,
     "sagemaker:ListTags": LATER,
-    "sagemaker:StopProcessingJob": "only when an execution is stopped or runs into its time limit",
-    "sagemaker:StopTrainingJob": "only when an execution is stopped or runs into its time limit",
+    "sagemaker:StopProcessingJob": STOPPED,
+    "sagemaker:StopTrainingJob": STOPPED,
+    "sagemaker:StopTransformJob": STOPPED,
     "sagemaker:UpdateEndpoint": "only from the second deployment on",
     "sqs:SendMessage": DELIVERY,
+    "states:StopExecution": STOPPED,
     "xray:GetSamplingRules": LOGGING,
     "xray:GetSamplingTargets": LOGGING,
     "xray:PutTelemetryRecords": TRACING,
     "xray:PutTraceSegments": LOGGING,
 }
-"""Why a permission is granted though a rehearsal need not use it; what is not here has to be used or taken away."""
+"""Why a permission is granted though a rehearsal need not use it; what is not here has to be used or taken away.
+
+A key is an action, or one of a single construct: "Construct: action".
+"""
 
 
 @dataclass(kw_only=True)
@@ -95,7 +109,13 @@ def denials(folder: Path, stacks: Iterable[str]) -> list[str]:
 
 def unexplained(uses: Iterable[RoleUse]) -> list[str]:
     """Return the permissions that no call needed and that have no explanation."""
-    return [f"{use.owner}: {action}" for use in uses for action in use.unused if action not in EXPLAINED]
+    return [f"{use.owner}: {action}" for use in uses for action in use.unused if not explanation(use.owner, action)]
+
+
+def explanation(owner: str, action: str) -> str | None:
+    """Return why the construct `owner` is granted an action that no call needed; None if nobody knows."""
+    construct = owner.removesuffix("/ServiceRole").rpartition("/")[2]
+    return EXPLAINED.get(action) or EXPLAINED.get(f"{construct}: {action}")
 
 
 def role_uses(folder: Path, stacks: Iterable[str]) -> list[RoleUse]:

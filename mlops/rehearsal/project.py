@@ -103,5 +103,8 @@ def source_archive(root: Path = ROOT) -> bytes:
             for file in files:
                 relative = file.relative_to(root)
                 if file.is_file() and not _LEFT_OUT.intersection(relative.parts):
-                    target.writestr(zipfile.ZipInfo(str(relative), _EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+                    entry = zipfile.ZipInfo(str(relative), _EPOCH)
+                    # As `git archive` does: whether a file is executable is kept, nothing else of its mode.
+                    entry.external_attr = (0o100755 if os.access(file, os.X_OK) else 0o100644) << 16
+                    target.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
     return archive.getvalue()

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mlops.container import store
 from mlops.rehearsal import assembly, xgboost_algorithm
 from mlops.rehearsal.expectations import EXPECTED, Expectation
 from mlops.rehearsal.least_privilege import role_uses
 from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.server import ADAPTERS
 from mlops.rehearsal.timeline import TIMELINE, Event, Kind, Phase
+from mlops.report import documents
 from mlops.report import record as report
 from mlops_constructs.settings import ModelSettings
 
@@ -32,10 +34,10 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
     """Return everything that the report of `run` shows; `champion` is the run before it, if there was one."""
     fault = _fault(rehearsal, run, champion)
     succeeded = run.status == "Succeeded"
-    documents, model = run.documents, rehearsal.model
-    evaluation = documents.get("evaluation/evaluation.json")
-    data = documents.get("data-report/validation.json")
-    approval = documents.get("approval.json")
+    written, model = run.documents, rehearsal.model
+    evaluation = written.get("evaluation/evaluation.json")
+    data = written.get("data-report/validation.json")
+    approval = written.get("approval.json")
     roles = _roles(rehearsal)
     return report.RunRecord(
         title=f"Rehearsal of {model.name}",
@@ -48,28 +50,30 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
         steps=_steps(),
         stages=_stages(rehearsal, run),
         workflows=_workflows(run),
-        data=report.DataReport.model_validate(data) if data else None,
+        data=documents.DataReport.model_validate(data) if data else None,
         features=tuple(
-            report.Feature.model_validate(one)
-            for one in documents.get("data-report/features.json", {}).get("features", [])
+            documents.Feature.model_validate(one)
+            for one in written.get("data-report/features.json", {}).get("features", [])
         ),
         learning=_learning_curve(run),
-        evaluation=report.Evaluation.model_validate(evaluation) if evaluation else None,
+        evaluation=documents.Evaluation.model_validate(evaluation) if evaluation else None,
         floors={str(name): gate.floor for name, gate in model.gates.metrics.items() if gate.floor is not None},
+        margin=model.gates.champion.margin,
         ceilings={str(name): gate.ceiling for name, gate in model.gates.metrics.items() if gate.ceiling is not None},
         decisions=tuple(
-            report.Decision.model_validate(documents[name])
-            for name in ("decisions/data.json", "decisions/metrics.json")
-            if name in documents
+            documents.Decision.model_validate(written[name])
+            for name in ("decisions/security.json", "decisions/data.json", "decisions/metrics.json")
+            if name in written
         ),
         verifications=tuple(
-            report.Verification.model_validate(documents[f"deployments/{target}.json"])
-            for target in model.deploy.environments
-            if f"deployments/{target}.json" in documents
+            documents.Verification.model_validate(written[f"deployments/{target}.json"])
+            for target in rehearsal.environments
+            if f"deployments/{target}.json" in written
         ),
         approvals=(_approval(approval),) if approval else (),
         roles=roles,
         lineage=_lineage(run, model),
+        images=_images(run),
         fault=fault,
         not_rehearsed=_not_rehearsed(rehearsal),
         log=_log(),
@@ -105,7 +109,7 @@ def _stages(rehearsal: Rehearsal, run: Run) -> tuple[report.Stage, ...]:
     began = datetime.now(UTC) - timedelta(seconds=TIMELINE.elapsed())
     ran = {(action["stage"], action["action"]): action for action in run.actions}
     stages = []
-    for stage in rehearsal.pipeline_structure():
+    for stage in rehearsal.route.structure():
         actions = []
         for name, provider in stage["actions"]:
             action = ran.get((stage["name"], name))
@@ -212,7 +216,7 @@ def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
     # A run that was stopped has registered nothing, but its sources are known: "Amazon S3 version id: ...".
     versions = {one["action"]: one["cause"].rpartition(": ")[2] for one in run.actions if one["stage"] == "Source"}
     facts = {
-        "run (pipeline execution)": run.execution_id,
+        "run": run.execution_id,
         "data": registration.get("dataUri"),
         "data version": registration.get("dataVersion") or versions.get("Data"),
         "code version": registration.get("codeVersion") or versions.get("Code"),
@@ -221,11 +225,22 @@ def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
         "model artifact": registration.get("modelDataUrl"),
         "model package": registration.get("modelPackageArn"),
     }
-    for target in model.deploy.environments:
+    for target in model.deployed_environments:
         document = run.documents.get(f"deployments/{target}.json")
         if document:
             facts[f"endpoint in {target}"] = document.get("endpointName")
     return report.Lineage(facts={name: str(value) for name, value in facts.items() if value})
+
+
+def _images(run: Run) -> tuple[report.ContainerImage, ...]:
+    """How the image that was built for the run was represented; images of AWS are among what is not rehearsed."""
+    document = run.documents.get("decisions/security.json", {})
+    uri = str(run.documents.get("registration.json", document).get("imageUri", ""))
+    repository, _, digest = uri.partition("/")[2].partition("@")
+    stored = store.find(repository, digest) if digest else None
+    if stored is None:
+        return ()
+    return (report.ContainerImage(uri=uri, rung=str(stored.rung), not_executed=tuple(stored.not_executed)),)
 
 
 def _fault(rehearsal: Rehearsal, run: Run, champion: Run | None) -> report.FaultOutcome | None:
@@ -235,7 +250,7 @@ def _fault(rehearsal: Rehearsal, run: Run, champion: Run | None) -> report.Fault
     shortfalls = shortcomings(expected, run)
     if expected.needs_champion:
         shortfalls += still_serving(rehearsal, champion)
-    observed = f"the pipeline ended {run.status}"
+    observed = f"the run ended {run.status}"
     if failure := run.failure():
         observed += f" in {failure[0]}: {failure[1]}"
     if run.executions_started != 1:
@@ -270,7 +285,7 @@ def still_serving(rehearsal: Rehearsal, champion: Run | None) -> list[str]:
     """Return what is wrong with the model that has to be in service in the last environment still."""
     if champion is None or champion.status != "Succeeded":
         return ["there was no model in service before"]
-    target = rehearsal.model.deploy.environments[-1]
+    target = rehearsal.environments[-1]
     _, rows = rehearsal.test_rows(champion.execution_id)
     answers = rehearsal.predict(target, "\n".join(rows)).split()
     serving = rehearsal.serving(target)

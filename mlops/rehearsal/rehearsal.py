@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from mlops.rehearsal import assembly, credentials, least_privilege, processes, project, sample_data
 from mlops.rehearsal.faults import FAULTS, Fault
+from mlops.rehearsal.routes import Approver, route_of
 from mlops.rehearsal.server import EmulatedAws
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 from mlops_constructs.settings import ModelSettings, S3Source, Settings, load_settings
@@ -24,9 +25,6 @@ START_LIMIT_SECONDS = 60.0
 RUN_LIMIT_SECONDS = 900.0
 POLL_SECONDS = 0.2
 
-Approver = Callable[[str], bool]
-"""Asked with the message of a manual approval; answers whether to approve."""
-
 
 class RehearsalError(RuntimeError):
     """The rehearsal cannot go on; the message says why and what to do."""
@@ -34,7 +32,7 @@ class RehearsalError(RuntimeError):
 
 @dataclass(kw_only=True)
 class Run:
-    """One execution of the pipeline, as it ended."""
+    """One run of the route to production, as it ended."""
 
     execution_id: str
     status: str
@@ -76,17 +74,28 @@ def step(name: str) -> Iterator[None]:
 class Rehearsal:
     """The emulated account of one model; a context manager that leaves no process, port or file behind."""
 
-    def __init__(self, model: str, *, approver: Approver, root: Path = project.ROOT, rows: int | None = None) -> None:
-        """Read the settings of `model`.
+    def __init__(
+        self,
+        model: str,
+        *,
+        approver: Approver,
+        root: Path = project.ROOT,
+        rows: int | None = None,
+        data: str | None = None,
+    ) -> None:
+        """Read the settings of `model`; `data` is CSV with a header to use instead of generated data.
 
         Raises:
             SettingsError: the configuration is wrong.
+            NoSampleError: there is no data to upload.
 
         """
         self.settings: Settings = load_settings(root / "config", models=[model])
         self.model: ModelSettings = self.settings.models[model]
-        self._approver, self._root, self._rows = approver, root, rows
+        sample_data.require(self.model, data)
+        self._approver, self._root, self._rows, self._data = approver, root, rows, data
         self._name = f"{self.settings.environments.project}-{model}"
+        self.route = route_of(self.model, self._name)
         tools = self.settings.environments.tools
         self.aws = EmulatedAws(account=tools.account, region=tools.region)
         self._folder = tempfile.TemporaryDirectory(prefix="mlops-rehearsal-")
@@ -139,8 +148,21 @@ class Rehearsal:
             return project.synthesize(Path(self._folder.name) / "cdk.out", model=self.model.name, root=self._root)
 
     def _stacks(self) -> list[str]:
-        """What `cdk deploy` deploys by hand; the serving stacks are the pipeline's."""
-        return [f"{self._project()}-foundation", self._name]
+        """What `cdk deploy` deploys by hand: with a pipeline, the serving stacks are its own."""
+        stacks = [f"{self._project()}-foundation", self._name]
+        if self.model.stage == "repeatable":
+            stacks += [self.endpoint(target) for target in self.environments]
+        return stacks
+
+    @property
+    def builds_image(self) -> bool:
+        """Whether the route builds the container image."""
+        return self.model.container is not None and self.model.container.path is not None
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The environments that a run deploys to, in order."""
+        return tuple(str(target) for target in self.model.deployed_environments)
 
     def _stack_outputs(self) -> dict[str, str]:
         described = self._client("cloudformation").describe_stacks(StackName=self._stacks()[0])["Stacks"][0]
@@ -168,17 +190,6 @@ class Rehearsal:
         listed = self._client("cloudformation").describe_stacks()["Stacks"]
         return [stack["StackName"] for stack in listed if stack["StackName"].startswith(f"{self._project()}-")]
 
-    def pipeline_structure(self) -> list[dict[str, Any]]:
-        """Return the stages of the deployed pipeline with the name and provider of each action."""
-        stages = self._client("codepipeline").get_pipeline(name=self._name)["pipeline"]["stages"]
-        return [
-            {
-                "name": stage["name"],
-                "actions": [(action["name"], action["actionTypeId"]["provider"]) for action in stage["actions"]],
-            }
-            for stage in stages
-        ]
-
     def _project(self) -> str:
         return self.settings.environments.project
 
@@ -190,22 +201,22 @@ class Rehearsal:
         return credentials.client(service)
 
     def run(self, data: str, *, fault: Fault | None = None) -> Run:
-        """Upload `data` (CSV with a header), let its event start the pipeline, and follow that to its end."""
+        """Upload `data` (CSV with a header), let its event start the route, and follow that to its end."""
         FAULTS.activate(fault)
-        before, began = self._executions(), TIMELINE.elapsed()
-        self.champion_configuration = self.serving(self.model.deploy.environments[-1])
+        before, began = self.route.executions(), TIMELINE.elapsed()
+        self.champion_configuration = self.serving(self.environments[-1])
         try:
             with step("Upload the data"):
                 self._client("s3").put_object(Bucket=self.data_bucket, Key=self.model.data.key, Body=data.encode())
             execution = self._started(before)
             status = self._follow(execution)
-            started = [one for one in self._executions() if one not in before]
+            started = [one for one in self.route.executions() if one not in before]
         finally:
             FAULTS.activate(None)
         return Run(
             execution_id=execution,
             status=status,
-            actions=self._actions(execution),
+            actions=self.route.actions(execution),
             fault=fault,
             documents=self._documents(execution),
             executions_started=len(started),
@@ -213,8 +224,8 @@ class Rehearsal:
         )
 
     def sample(self, *, version: int = 1, fault: Fault | None = None) -> str:
-        """Return generated data: a first, small extract (version 1) or a later, better one; or what `fault` needs."""
-        return sample_data.extract(version=version, rows=self._rows, fault=fault)
+        """Return the data of a run: a first, small extract (version 1), a later, better one, or what `fault` needs."""
+        return sample_data.extract(self.model, version=version, rows=self._rows, fault=fault, own=self._data)
 
     def predict(self, environment: str, rows: str) -> str:
         """Send `rows` (CSV without label) to the endpoint in `environment` and return its answer."""
@@ -251,78 +262,29 @@ class Rehearsal:
             total += int(found["Attributes"]["ApproximateNumberOfMessages"])
         return total
 
-    def _executions(self) -> list[str]:
-        listed = self._client("codepipeline").list_pipeline_executions(pipelineName=self._name)
-        return [one["pipelineExecutionId"] for one in listed["pipelineExecutionSummaries"]]
-
     def _started(self, before: list[str]) -> str:
         limit = time.monotonic() + START_LIMIT_SECONDS
         while time.monotonic() < limit:
-            new = [one for one in self._executions() if one not in before]
+            new = [one for one in self.route.executions() if one not in before]
             if new:
                 return new[-1]
             time.sleep(POLL_SECONDS)
         denied = least_privilege.denials(self.assembly_dir(), self.deployed_stacks())
         why = f"; {'; '.join(denied)}" if denied else ""
-        msg = f"the upload of the data did not start the pipeline {self._name} within {START_LIMIT_SECONDS:.0f} s{why}"
+        msg = f"the upload of the data did not start {self.route.name} within {START_LIMIT_SECONDS:.0f} s{why}"
         raise RehearsalError(msg)
 
     def _follow(self, execution: str) -> str:
-        client = self._client("codepipeline")
         limit = time.monotonic() + RUN_LIMIT_SECONDS
         answered: set[str] = set()
         while time.monotonic() < limit:
-            found = client.get_pipeline_execution(pipelineName=self._name, pipelineExecutionId=execution)
-            status = str(found["pipelineExecution"]["status"])
-            if status not in {"InProgress", "Stopping", "Queued"}:
+            status = self.route.status(execution)
+            if status != "InProgress":
                 return status
-            limit += self._answer_approvals(client, answered)
+            limit += self.route.answer_approvals(self._approver, answered)
             time.sleep(POLL_SECONDS)
-        msg = f"the pipeline {self._name} did not end within {RUN_LIMIT_SECONDS:.0f} s"
+        msg = f"{self.route.name} did not end within {RUN_LIMIT_SECONDS:.0f} s"
         raise RehearsalError(msg)
-
-    def _answer_approvals(self, client: Any, answered: set[str]) -> float:
-        """Answer what waits for an approval, and return the seconds that a person took to think."""
-        began = time.monotonic()
-        state = client.get_pipeline_state(name=self._name)
-        for stage in state["stageStates"]:
-            for action in stage.get("actionStates", []):
-                latest = action.get("latestExecution", {})
-                token = latest.get("token")
-                if latest.get("status") != "InProgress" or not token or token in answered:
-                    continue
-                answered.add(token)
-                approved = self._approver(f"{stage['stageName']}/{action['actionName']}")
-                client.put_approval_result(
-                    pipelineName=self._name,
-                    stageName=stage["stageName"],
-                    actionName=action["actionName"],
-                    result={
-                        "status": "Approved" if approved else "Rejected",
-                        "summary": "approved in the rehearsal" if approved else "rejected in the rehearsal",
-                    },
-                    token=token,
-                )
-        return time.monotonic() - began
-
-    def _actions(self, execution: str) -> list[dict[str, Any]]:
-        pages = self._client("codepipeline").get_paginator("list_action_executions")
-        details: list[dict[str, Any]] = []
-        for page in pages.paginate(pipelineName=self._name, filter={"pipelineExecutionId": execution}):
-            details.extend(page["actionExecutionDetails"])
-        details.sort(key=lambda one: one["startTime"])
-        return [
-            {
-                "stage": one["stageName"],
-                "action": one["actionName"],
-                "status": one["status"],
-                "started": one["startTime"],
-                "seconds": (one.get("lastUpdateTime", one["startTime"]) - one["startTime"]).total_seconds(),
-                "cause": one.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "")
-                or one.get("output", {}).get("executionResult", {}).get("errorDetails", {}).get("message", ""),
-            }
-            for one in details
-        ]
 
     def _documents(self, execution: str) -> dict[str, Any]:
         """Every JSON document that the run wrote, by its path below the run's folder."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from mlops.rehearsal import sagemaker_api, sagemaker_models, sagemaker_observed, sagemaker_runtime
 from mlops.rehearsal.faults import FAULTS, Fault
+from mlops.rehearsal.sagemaker_observed import LogStream
 from mlops.rehearsal.sagemaker_requests import SageMakerError, refuse
 from mlops.rehearsal.sagemaker_serving import ModelServer, ServingError
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
@@ -32,6 +33,7 @@ class Deployment:
     """What serves an endpoint at a moment."""
 
     servers: dict[str, ModelServer] = field(default_factory=dict)
+    """By the name of their variant."""
     wrong: bool = False
     """Whether the fault wrong-answers turns every probability around."""
 
@@ -212,7 +214,9 @@ def _start(backend: Any, endpoint: Any, configuration_name: str) -> tuple[Deploy
         for variant in configuration.production_variants:
             container = sagemaker_models.container_of(backend, variant["ModelName"])
             name = variant["VariantName"]
-            server = ModelServer(backend, container, endpoint=endpoint.endpoint_name, variant=name)
+            group, stream = f"/aws/sagemaker/Endpoints/{endpoint.endpoint_name}", f"{name}/i-{time.time_ns():x}"
+            log = LogStream(backend, group, stream, source=endpoint.endpoint_name)
+            server = ModelServer(backend, container, log, f"production variant {name}", variant=name)
             deployment.servers[name] = server
             with _lock:
                 _starting.add(server)

@@ -1,4 +1,4 @@
-"""Training and processing jobs of the emulated SageMaker, executed.
+"""Training, processing and transform jobs of the emulated SageMaker, executed.
 
 Gaps of moto that are closed here: jobs are Completed at creation, nothing runs and no artifact is written, names may be
 used twice, StopTrainingJob is missing, Environment and ProcessingResources are lost, MetricDefinitions are overwritten.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops.rehearsal import images, sagemaker_api, sagemaker_job, sagemaker_storage
+from mlops.rehearsal import images, sagemaker_api, sagemaker_job, sagemaker_models, sagemaker_storage
 from mlops.rehearsal.sagemaker_job import client
 from mlops.rehearsal.sagemaker_processing import ProcessingJob
 from mlops.rehearsal.sagemaker_requests import SageMakerError, invalid, refuse
 from mlops.rehearsal.sagemaker_training import TrainingJob
+from mlops.rehearsal.sagemaker_transform import DEFAULT_PAYLOAD_MB, TransformJob
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
     ("instances of training and processing jobs", "every job runs as one process on this machine, whatever its type"),
@@ -20,9 +21,13 @@ NOT_REHEARSED: tuple[tuple[str, str], ...] = (
     ("spot interruptions and the spot discount", "capacity is never taken away; billable seconds are training seconds"),
     ("network isolation and VPC of jobs", "HTTP clients meet a dead proxy, but no network namespace is made"),
     ("the 120 seconds between SIGTERM and SIGKILL", "a stopped program gets 2 seconds"),
+    ("instances of transform jobs", "one container transforms one object after the other, whatever the count"),
+    ("an output of a transform job that is split into records", "each request's answer is taken as it is"),
     ("KMS grants of volumes", "VolumeKmsKeyId is recorded, disks are those of this machine"),
 )
 _PAGE = 100
+_TRANSFORM_MB = 100
+_NOT_TRANSFORMED = ("DataProcessing", "DataCaptureConfig")
 
 
 def install() -> None:
@@ -35,6 +40,10 @@ def install() -> None:
     sagemaker_api.serve("DescribeProcessingJob", describe_processing_job)
     sagemaker_api.serve("StopProcessingJob", stop_processing_job)
     sagemaker_api.serve("ListProcessingJobs", list_processing_jobs)
+    sagemaker_api.serve("CreateTransformJob", create_transform_job)
+    sagemaker_api.serve("DescribeTransformJob", describe_transform_job)
+    sagemaker_api.serve("StopTransformJob", stop_transform_job)
+    sagemaker_api.serve("ListTransformJobs", list_transform_jobs)
     sagemaker_api.install()
 
 
@@ -54,7 +63,7 @@ def create_training_job(backend: Any, request: dict[str, Any]) -> dict[str, Any]
     if not algorithm.get("TrainingImage"):
         refuse("You must provide a TrainingImage; algorithms by name are not rehearsed.")
     image = _image(algorithm["TrainingImage"])
-    if not image.train:
+    if not image.represents("train"):
         refuse(f"The image {image.name} has no training program in the rehearsal.")
     if image.built_in and algorithm.get("MetricDefinitions"):
         refuse(
@@ -126,6 +135,65 @@ def list_processing_jobs(backend: Any, request: dict[str, Any]) -> dict[str, Any
     """Answer with summaries, newest first."""
     jobs = [job.summary() for job in backend.processing_jobs.values()]
     return _listed(jobs, request, prefix="ProcessingJob")
+
+
+def create_transform_job(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Start a transform job, or refuse it as SageMaker does."""
+    name = request["TransformJobName"]
+    _check_unused(backend.transform_jobs, backend, "transform-job", name, noun="Transform job")
+    container = sagemaker_models.container_of(backend, request["ModelName"])
+    _check_transform(request)
+    client("s3", container.role_arn, backend)
+    job = TransformJob(backend, request, container)
+    backend.transform_jobs[name] = job
+    job.start()
+    return {"TransformJobArn": job.arn}
+
+
+def describe_transform_job(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer with the state of a job."""
+    return _transform_job(backend, request).describe()
+
+
+def stop_transform_job(backend: Any, request: dict[str, Any]) -> None:
+    """Begin to stop a job."""
+    job = _transform_job(backend, request)
+    if job.transform_job_status != "InProgress":
+        refuse(f"The request was rejected because the transform job is in status {job.transform_job_status}.")
+    job.stop()
+
+
+def list_transform_jobs(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Answer with summaries, newest first."""
+    jobs = [job.summary() for job in backend.transform_jobs.values()]
+    return _listed(jobs, request, prefix="TransformJob")
+
+
+def _transform_job(backend: Any, request: dict[str, Any]) -> TransformJob:
+    job = backend.transform_jobs.get(request["TransformJobName"])
+    if not isinstance(job, TransformJob):
+        refuse(f"Could not find requested job with name: {request['TransformJobName']}")
+    return job
+
+
+def _check_transform(request: dict[str, Any]) -> None:
+    source = request["TransformInput"]
+    data_type, split = source["DataSource"]["S3DataSource"]["S3DataType"], source.get("SplitType", "None")
+    for section in _NOT_TRANSFORMED:
+        if request.get(section):
+            refuse(f"{section} of transform jobs is not rehearsed.")
+    if data_type != "S3Prefix":
+        refuse(f"The transform job has S3DataType {data_type}; only S3Prefix is rehearsed.")
+    if split not in {"None", "Line"}:
+        refuse(f"The transform job has SplitType {split}; only None and Line are rehearsed.")
+    if request.get("MaxPayloadInMB") == 0:
+        refuse("MaxPayloadInMB 0 sends objects in chunks of HTTP, which is not rehearsed.")
+    payload = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB) * (request.get("MaxConcurrentTransforms") or 1)
+    if payload > _TRANSFORM_MB:
+        refuse(
+            "The product of MaxConcurrentTransforms and MaxPayloadInMB must not exceed "
+            f"{_TRANSFORM_MB} MB; it is {payload} MB."
+        )
 
 
 def _training_job(backend: Any, request: dict[str, Any]) -> TrainingJob:

@@ -81,6 +81,7 @@ def container_of(backend: Any, model_name: str) -> Container:
         model_data=definition.get("ModelDataUrl") or package.get("ModelDataUrl"),
         environment={**package.get("Environment", {}), **definition.get("Environment", {})},
         role_arn=model.execution_role_arn,
+        isolated=bool(getattr(model, "enable_network_isolation", False)),
     )
 
 
@@ -107,7 +108,7 @@ def _check_container(backend: Any, model: Any) -> None:
         image = images.find(container.image)
     except images.ImageNotRepresentedError as error:
         raise invalid(str(error)) from error
-    if not image.serve:
+    if not image.represents("serve"):
         refuse(f"The image {image.name} has no serving program in the rehearsal.")
     s3 = sagemaker_job.client("s3", container.role_arn, backend)
     if container.model_data is None:

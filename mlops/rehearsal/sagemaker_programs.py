@@ -7,9 +7,11 @@ under /opt/ml in the command line and in the environment are rewritten instead.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -155,6 +157,11 @@ class Program:
     def running(self) -> bool:
         """Whether it has not ended yet."""
         return self._child.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it and to everything it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, number)
 
     def wait(self, *, seconds: float, stop: threading.Event) -> Result:
         """Wait for its end; end it when `stop` is set or after `seconds`."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlops.rehearsal import sagemaker_api, sagemaker_job
+from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.sagemaker_serving import Answer, ModelServer, NoAnswerError
 
 BODY_LIMIT = 6 * 1024 * 1024
@@ -120,6 +121,8 @@ def _choose(endpoint: Any, servers: dict[str, ModelServer], target: str | None) 
 
 
 def _ask(server: ModelServer, body: bytes, headers: dict[str, str], *, backend: Any, endpoint: str) -> Answer:
+    if FAULTS.strikes(Fault.SERVE_DIES, at="the first invocation", times=1):
+        server.kill()
     try:
         answer = server.invoke(body, headers)
     except NoAnswerError as error:

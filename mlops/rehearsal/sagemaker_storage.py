@@ -86,6 +86,25 @@ def upload_file(client: Any, path: Path, uri: str, *, kms_key: str | None) -> No
         raise StorageError(str(error)) from error
 
 
+def read(client: Any, bucket: str, key: str) -> bytes:
+    """Return the content of one object."""
+    try:
+        content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        raise StorageError(_reason(error, "GetObject", f"s3://{bucket}/{key}")) from error
+    return content
+
+
+def write(client: Any, content: bytes, uri: str, *, kms_key: str | None) -> None:
+    """Write one object to `uri`, encrypted with `kms_key` or as the bucket says."""
+    bucket, key = split(uri)
+    extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
+    try:
+        client.put_object(Bucket=bucket, Key=key, Body=content, **extra)
+    except ClientError as error:
+        raise StorageError(_reason(error, "PutObject", f"s3://{bucket}/{key}")) from error
+
+
 def upload_folder(client: Any, folder: Path, uri: str, *, kms_key: str | None) -> int:
     """Write every file under `folder` to the prefix `uri`; return how many there were."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())

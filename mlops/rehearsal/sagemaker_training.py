@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops.rehearsal import images, sagemaker_api, sagemaker_observed, sagemaker_storage
+from mlops.rehearsal import (
+    images,
+    sagemaker_api,
+    sagemaker_observed,
+    sagemaker_pull,
+    sagemaker_storage,
+    sagemaker_training_input,
+)
 from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.sagemaker_job import REASON_LIMIT, Job, JobError
 from mlops.rehearsal.sagemaker_metrics import MetricReader
@@ -214,6 +220,11 @@ class TrainingJob(Job):
         sagemaker_observed.emit("SageMaker Training Job State Change", detail, resources=[self.arn])
 
     def _download(self, workspace: Workspace) -> None:
+        try:
+            sagemaker_pull.pull(self.backend, self.request["AlgorithmSpecification"]["TrainingImage"], self.role_arn)
+        except sagemaker_pull.PullError as error:
+            message = f"ClientError: {error}"
+            raise JobError(message) from error
         client = self.s3()
         for channel in self.request.get("InputDataConfig") or []:
             source = channel["DataSource"]["S3DataSource"]
@@ -225,59 +236,27 @@ class TrainingJob(Job):
         if checkpoints:
             folder = workspace.path(checkpoints.get("LocalPath", "/opt/ml/checkpoints"))
             sagemaker_storage.download(client, checkpoints["S3Uri"], folder)
-        self._write_configuration(workspace.base)
-
-    def _write_configuration(self, base: Path) -> None:
-        for folder in ("input/config", "input/data", "model", "output/data", "code"):
-            (base / folder).mkdir(parents=True, exist_ok=True)
-        channels = {
-            channel["ChannelName"]: {
-                "TrainingInputMode": channel.get("InputMode")
-                or self.request["AlgorithmSpecification"].get("TrainingInputMode", "File"),
-                "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
-                    "S3DataDistributionType", "FullyReplicated"
-                ),
-                "RecordWrapperType": channel.get("RecordWrapperType", "None"),
-                **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
-            }
-            for channel in self.request.get("InputDataConfig") or []
-        }
-        resources = {
-            "current_host": "algo-1",
-            "hosts": ["algo-1"],
-            "network_interface_name": "lo",
-            "current_instance_type": self._instance_type,
-            "current_group_name": "homogeneousCluster",
-            "instance_groups": [
-                {
-                    "instance_group_name": "homogeneousCluster",
-                    "instance_type": self._instance_type,
-                    "hosts": ["algo-1"],
-                }
-            ],
-        }
-        documents = {
-            "hyperparameters": self.request.get("HyperParameters") or {},
-            "inputdataconfig": channels,
-            "resourceconfig": resources,
-            "checkpointconfig": self.request.get("CheckpointConfig"),
-        }
-        for name, document in documents.items():
-            if document is not None:
-                (base / "input" / "config" / f"{name}.json").write_text(json.dumps(document))
+        sagemaker_training_input.write(workspace.base, self.request, instance_type=self._instance_type)
 
     def _train(self, workspace: Workspace) -> Result:
-        environment = {
-            **self.environment(),
-            **workspace.environment(),
-            "TRAINING_JOB_NAME": self.name,
-            "TRAINING_JOB_ARN": self.arn,
-            **self.image.environment,
-            **(self.request.get("Environment") or {}),
-        }
-        command = list(self.image.train)
+        try:
+            command, environment = self.image.command(
+                "train",
+                workspace=workspace,
+                platform={**self.environment(), "TRAINING_JOB_NAME": self.name, "TRAINING_JOB_ARN": self.arn},
+                requested=self.request.get("Environment") or {},
+                network=not self.isolated,
+            )
+        except images.ImageProgramError as error:
+            message = f"AlgorithmError: {error}"
+            raise JobError(message) from error
         if FAULTS.strikes(Fault.TRAINING_FAILURE, at=self.name):
-            command = [sys.executable, "-c", _FAILING_PROGRAM]
+            if self.image.stored is not None:
+                self.log.write("the rehearsal garbles the data of this training job (training-failure)")
+                sagemaker_training_input.garble(workspace.base)
+            else:
+                command = [sys.executable, "-c", _FAILING_PROGRAM]
+                environment = {**self.environment(), **workspace.environment()}
         instances = int(self.request["ResourceConfig"].get("InstanceCount", 1))
         if instances > 1:
             self.log.write(f"the rehearsal runs one of the {instances} instances that this job asks for")

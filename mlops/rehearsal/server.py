@@ -31,6 +31,7 @@ ADAPTERS: tuple[str, ...] = (
     "mlops.rehearsal.sagemaker_endpoints",
     "mlops.rehearsal.sagemaker_registry",
     "mlops.rehearsal.sagemaker_jobs",
+    "mlops.rehearsal.ecr",
     "mlops.rehearsal.stepfunctions",
     "mlops.rehearsal.codebuild",
     "mlops.rehearsal.codepipeline",

@@ -2,8 +2,9 @@
 
 Gaps of moto that are closed here: executions are not run unless that is switched on, tasks call with a fixed key, an
 execution without a name is called "None", times in a result make DescribeExecution fail, States.ALL catches what it
-must not, StopExecution loses its reason, the ways in which services write their names are not restored, errors of
-aws-sdk integrations have the wrong service name, and no event is sent.
+must not, an error of Step Functions itself breaks the Map, Parallel or Fail state that hands it on, a Map state that
+has failed leaves its other iterations running, StopExecution loses its reason, the ways in which services write their
+names are not restored, errors of aws-sdk integrations have the wrong service name, and no event is sent.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def install() -> None:
     logger.propagate = False
     _patch_pace()
     _patch_errors()
+    _patch_iterations()
     from mlops.rehearsal import stepfunctions_services  # noqa: PLC0415 - it subclasses moto's classes
 
     stepfunctions_services.install()
@@ -98,6 +100,9 @@ def _patch_pace() -> None:
 
 
 def _patch_errors() -> None:
+    from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import (  # noqa: PLC0415 - moto
+        CustomErrorName,
+    )
     from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import (  # noqa: PLC0415 - moto
         ErrorEqualsDecl,
     )
@@ -114,7 +119,30 @@ def _patch_errors() -> None:
             return
         evaluate_in_moto(self, env)
 
+    def name_error(self: Any, error_name: str | None) -> None:
+        # Map and Parallel hand on the error of an iteration as it is, and Fail takes what a Catch has kept.
+        self.error_name = error_name
+
     patch(ErrorEqualsDecl, _eval_body=evaluate)
+    patch(CustomErrorName, __init__=name_error)
+
+
+def _patch_iterations() -> None:
+    from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component import (  # noqa: PLC0415 - moto
+        InlineIterationComponent,
+    )
+
+    evaluate_in_moto: Any = InlineIterationComponent._eval_body  # noqa: SLF001 - the hook
+
+    def evaluate(self: Any, env: Any) -> None:
+        try:
+            evaluate_in_moto(self, env)
+        except Exception:
+            for frame in list(env._frames):  # noqa: SLF001 - moto has no other way to the iterations
+                frame.set_stop(stop_date=None, cause="another iteration failed", error=None)
+            raise
+
+    patch(InlineIterationComponent, _eval_body=evaluate)
 
 
 def _patch_executions() -> None:

@@ -1,30 +1,21 @@
 """The SageMaker integration of Step Functions, with `.sync`.
 
-Gap of moto that is closed here: it knows the service by name only, and its `.sync` fails for services without tokens.
+Gap of moto that is closed here: it knows the service by name only.
 This module subclasses moto's classes: it is imported by `stepfunctions.install`, not before.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
-from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
-    StateTaskServiceCallback,
-)
 
 from mlops.rehearsal import sagemaker_requests
 from mlops.rehearsal.stepfunctions_clients import as_json, client_for
+from mlops.rehearsal.stepfunctions_jobs import Ended, JobTask
 
 MANAGED_TAG = {"Key": "MANAGED_BY_AWS", "Value": "STARTED_BY_STEP_FUNCTIONS"}
 
@@ -56,12 +47,21 @@ SYNC = {
         "ProcessingJobStatus",
         "StepFunctionsGetEventsForSageMakerProcessingJobsRule",
     ),
+    "createTransformJob": Waiting(
+        "describe_transform_job",
+        "stop_transform_job",
+        "TransformJobName",
+        "TransformJobStatus",
+        "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    ),
 }
 _GOOD, _BAD = {"Completed", "Stopped"}, {"Failed"}
 
 
-class SageMakerTask(StateTaskServiceCallback):
+class SageMakerTask(JobTask):
     """A Task with a resource arn:aws:states:::sagemaker:<api>, or with .sync behind it."""
+
+    service = "sagemaker"
 
     def __init__(self) -> None:
         """Declare the patterns; moto fails on .sync without WaitForTaskToken."""
@@ -95,52 +95,28 @@ class SageMakerTask(StateTaskServiceCallback):
         headers = {"SdkHttpMetadata": {"HttpStatusCode": metadata.get("HTTPStatusCode", 200)}}
         env.stack.append({**as_json(answer, milliseconds=True), **headers})
 
-    def _build_sync_resolver(
-        self, env: Any, resource_runtime_part: Any, normalised_parameters: dict[str, Any], state_credentials: Any
-    ) -> Callable[[], Any]:
-        env.stack.pop()
-        waiting = SYNC[str(self.resource.api_action)]
-        client = client_for(resource_runtime_part.region, "sagemaker", state_credentials)
-        name = {waiting.name: normalised_parameters[waiting.name]}
+    def key_of(self, parameters: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        """Return the name of the job."""
+        del answer
+        name = self._waiting.name
+        return {name: parameters[name]}
 
-        def resolve() -> Any:
-            answer = getattr(client, waiting.describe)(**name)
-            answer.pop("ResponseMetadata", None)
-            status = answer[waiting.status]
-            if status not in _GOOD | _BAD:
-                return None
-            described = as_json(answer, milliseconds=True)
-            if status in _BAD:
-                failed = StatesErrorName(typ=StatesErrorNameType.StatesTaskFailed)
-                raise FailureEventException(self._failure(env, failed, json.dumps(described)))
-            return described
+    def ended(self, client: Any, key: dict[str, Any]) -> Ended | None:
+        """Describe the job."""
+        described = getattr(client, self._waiting.describe)(**key)
+        described.pop("ResponseMetadata", None)
+        status = described[self._waiting.status]
+        if status not in _GOOD | _BAD:
+            return None
+        return Ended(as_json(described, milliseconds=True), status in _GOOD)
 
-        return resolve
+    def end(self, client: Any, key: dict[str, Any]) -> None:
+        """Stop the job."""
+        getattr(client, self._waiting.stop)(**key)
 
-    def _after_eval_execution(
-        self, env: Any, resource_runtime_part: Any, normalised_parameters: dict[str, Any], state_credentials: Any
-    ) -> None:
-        try:
-            super()._after_eval_execution(env, resource_runtime_part, normalised_parameters, state_credentials)
-        finally:
-            waiting = SYNC.get(str(self.resource.api_action))
-            if self.resource.condition == ResourceCondition.Sync and waiting and not env.is_running():
-                # The execution was stopped, or the task ran out of time: Step Functions stops the job.
-                client = client_for(resource_runtime_part.region, "sagemaker", state_credentials)
-                with contextlib.suppress(ClientError):
-                    getattr(client, waiting.stop)(**{waiting.name: normalised_parameters[waiting.name]})
-
-    def _failure(self, env: Any, error: Any, cause: str) -> Any:
-        details: dict[str, Any] = {
-            "taskFailedEventDetails": {
-                "error": error.error_name,
-                "cause": cause,
-                "resource": self._get_sfn_resource(),
-                "resourceType": self._get_sfn_resource_type(),
-            }
-        }
-        event: Any = FailureEvent
-        return event(env=env, error_name=error, event_type=HistoryEventType.TaskFailed, event_details=details)
+    @property
+    def _waiting(self) -> Waiting:
+        return SYNC[str(self.resource.api_action)]
 
 
 def client_error(error: ClientError) -> tuple[str, str]:

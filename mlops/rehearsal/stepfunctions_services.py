@@ -6,10 +6,13 @@ This module imports moto's interpreter: it is imported by `stepfunctions.install
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
+from jsonpath_ng.ext.parser import parse
 from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
 from moto.stepfunctions.parser.api import HistoryEventType
@@ -23,6 +26,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_lambda import (
     StateTaskServiceLambda,
 )
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from moto.stepfunctions.parser.utils import camel_to_snake_case
 
@@ -31,9 +35,18 @@ from mlops.rehearsal.credentials import service_role_credentials
 from mlops.rehearsal.iam_roles import TrustError
 from mlops.rehearsal.sagemaker_api import patch
 from mlops.rehearsal.stepfunctions_clients import PRINCIPAL, as_json, client_for, java_service_name
+from mlops.rehearsal.stepfunctions_jobs import BuildTask, NestedTask
 from mlops.rehearsal.stepfunctions_sagemaker import SYNC, SageMakerTask
 
+_DEFINITE = re.compile(r"\$(?:\.[\w-]+|\['[^']*'\]|\[\d+\])*")
+"""A path that leads to one value at most; moto makes a list of the value behind an index, as in $.Stacks[0].Name."""
 _LAMBDA_ERRORS = ("ClientError", "SdkClientException")
+_MANAGED_RULES = {
+    **{f"sagemaker:{action}.sync": waiting.rule for action, waiting in SYNC.items()},
+    "states:startExecution.sync": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
+    "codebuild:startBuild.sync": "StepFunctionsGetEventForCodeBuildStartBuildRule",
+}
+"""The rules of EventBridge by which Step Functions learns on AWS that what a task started has ended."""
 _RULE_ACTIONS = ("events:PutTargets", "events:PutRule", "events:DescribeRule")
 
 
@@ -66,15 +79,33 @@ def _patch_factories() -> None:
     choose_in_moto = state_task_service_factory.state_task_service_for
 
     def choose(service_name: str) -> Any:
-        return SageMakerTask() if service_name == "sagemaker" else choose_in_moto(service_name)
+        match service_name:
+            case "sagemaker":
+                return SageMakerTask()
+            case "states":
+                return NestedTask()
+            case "codebuild":
+                return BuildTask()
+        return choose_in_moto(service_name)
 
-    # Both functions were imported by value into many modules.
+    find = _found_by(json_path.extract_json)
+    # These functions were imported by value into many modules.
+    replaced = {"state_task_service_for": choose, "boto_client_for": client_for, "extract_json": find}
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser"):
-            if hasattr(module, "state_task_service_for"):
-                patch(module, state_task_service_for=choose)
-            if hasattr(module, "boto_client_for"):
-                patch(module, boto_client_for=client_for)
+            patch(module, **{known: own for known, own in replaced.items() if hasattr(module, known)})
+
+
+def _found_by(find_in_moto: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    def find(path: str, data: Any) -> Any:
+        if "[" not in path or not _DEFINITE.fullmatch(path):
+            return find_in_moto(path, data)
+        matches = parse(path).find(data)
+        if not matches:
+            raise json_path.NoSuchJsonPathError(json_path=path, data=data)
+        return matches[0].value
+
+    return find
 
 
 def _patch_casing() -> None:
@@ -210,10 +241,10 @@ def _check_role(backend: Any, definition: str, role_arn: str) -> None:
             f"the provided role. ({error})"
         )
         raise AccessDeniedException(message) from error
-    for action, waiting in SYNC.items():
-        if f":::sagemaker:{action}.sync" not in definition:
+    for resource, name in _MANAGED_RULES.items():
+        if f":::{resource}" not in definition:
             continue
-        rule = f"arn:aws:events:{backend.region_name}:{backend.account_id}:rule/{waiting.rule}"
+        rule = f"arn:aws:events:{backend.region_name}:{backend.account_id}:rule/{name}"
         for needed in _RULE_ACTIONS:
             if not iam.check(role_arn, needed, rule, region=backend.region_name).allowed:
                 message = f"'{role_arn}' is not authorized to create managed-rule. ({needed} on {rule})"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from mlops.report.record import Histogram, LearningCurve, Metric, Roc
+from mlops.report.documents import Histogram, Metric, Roc
+from mlops.report.record import LearningCurve
 from mlops.report.svg import Axis, Drawing, short
 
 _WIDTH, _LEFT, _RIGHT = 360.0, 44.0, 10.0

@@ -11,10 +11,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mlops.report import charts, diagram
-from mlops.report.record import Metric, RunRecord, State
+from mlops.report.documents import ClassMatrix, Metric
+from mlops.report.record import RunRecord, State
 from mlops.report.svg import short
 
-_NAMES = {"auc": "AUC", "f1": "F1", "accuracy": "Accuracy", "log_loss": "Log loss"}
+_NAMES = {
+    "auc": "AUC",
+    "f1": "F1",
+    "accuracy": "Accuracy",
+    "log_loss": "Log loss",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
 
 
 def render(record: RunRecord) -> str:
@@ -80,7 +89,7 @@ def key_figures(record: RunRecord) -> Iterator[Figure]:
         comparison = evaluation.champion.comparison if evaluation.champion else None
         if comparison is not None:
             note = f"{metric_name(comparison.metric)}, at least {comparison.low:+.3f}"
-            yield Figure("Against champion", f"{comparison.difference:+.3f}", note, bad=comparison.low <= 0)
+            yield Figure("Against champion", f"{comparison.difference:+.3f}", note, bad=comparison.low <= record.margin)
     if record.verifications:
         good = [one.environment for one in record.verifications if one.passed]
         count = f"{len(good)} of {len(record.verifications)}"
@@ -188,6 +197,7 @@ def _environment() -> Environment:
         "roc_curve": charts.roc_curve,
         "histogram": charts.histogram,
         "State": State,
+        "is_class_matrix": lambda matrix: isinstance(matrix, ClassMatrix),
     }
     return environment
 

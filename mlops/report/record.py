@@ -1,22 +1,16 @@
 """The record of one run: everything that its report shows, as plain data.
 
-The models that mirror a document of the run (data report, evaluation, decision) read that document as it is:
-`DataReport.model_validate(json)`. What a run never reached is None or empty, and the report says so.
+What a run never reached is None or empty, and the report says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-
-class Part(BaseModel):
-    """A frozen piece of a record; fields that a later version of a document adds are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+from mlops.report.documents import DataReport, Decision, Evaluation, Feature, Part, Verification
 
 
 class State(StrEnum):
@@ -76,155 +70,12 @@ class Workflow(Part):
     state: State = State.SUCCEEDED
 
 
-class Violation(Part):
-    """One rule that the data breaks."""
-
-    rule: str
-    message: str
-    column: str | None = None
-    rows: tuple[int, ...] = ()
-    count: int = 0
-
-
-class Histogram(Part):
-    """Counts between edges; one edge more than counts."""
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-class ColumnProfile(Part):
-    """What one column of the data holds."""
-
-    type: str
-    count: int = 0
-    missing: int = 0
-    distinct: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    mean: float | None = None
-    std: float | None = None
-    top: tuple[tuple[Any, int], ...] = ()
-    histogram: Histogram | None = None
-
-
-class Profile(Part):
-    """What the data holds, column by column."""
-
-    columns: dict[str, ColumnProfile] = {}
-    label: dict[str, int] | None = None
-
-
-class DataReport(Part):
-    """The document validation.json of the preparation job."""
-
-    rows: int
-    passed: bool
-    violations: tuple[Violation, ...] = ()
-    profile: Profile | None = None
-    splits: dict[str, int] | None = None
-
-
-class Feature(Part):
-    """One column of the matrix that the model is trained on."""
-
-    name: str
-    column: str
-    encoding: str
-    category: str | None = None
-
-
 class LearningCurve(Part):
     """A metric after each round of training, for each data set."""
 
     metric: str
     series: dict[str, tuple[float, ...]]
     best_round: int | None = None
-
-
-class Metric(Part):
-    """A metric of a model with its interval."""
-
-    value: float
-    standard_deviation: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-class Comparison(Part):
-    """How much better the challenger is than the champion; more than zero means better, also for a loss."""
-
-    metric: str
-    difference: float
-    low: float
-    high: float
-    confidence: float = 0.95
-    resamples: int | None = None
-
-
-class Champion(Part):
-    """The model in service, judged on the same rows."""
-
-    metrics: dict[str, Metric] = Field(validation_alias=AliasChoices("binary_classification_metrics", "metrics"))
-    comparison: Comparison | None = None
-
-
-class ConfusionMatrix(Part):
-    """What was predicted, and what was so."""
-
-    true_negative: int
-    false_positive: int
-    false_negative: int
-    true_positive: int
-    threshold: float = 0.5
-
-
-class Roc(Part):
-    """The receiver operating characteristic."""
-
-    false_positive_rate: tuple[float, ...]
-    true_positive_rate: tuple[float, ...]
-
-
-class Evaluation(Part):
-    """The document evaluation.json of the evaluation job."""
-
-    rows: int
-    metrics: dict[str, Metric] = Field(validation_alias=AliasChoices("binary_classification_metrics", "metrics"))
-    champion: Champion | None = None
-    confusion_matrix: ConfusionMatrix | None = None
-    roc: Roc | None = None
-
-
-class Check(Part):
-    """One check of a gate or of a verification."""
-
-    name: str
-    passed: bool
-    reason: str = ""
-    value: Any = None
-    required: Any = None
-
-
-class Decision(Part):
-    """A document below decisions/: what a gate decided and why."""
-
-    gate: str
-    passed: bool
-    checks: tuple[Check, ...] = ()
-    summary: str = ""
-
-
-class Verification(Part):
-    """A document below deployments/: whether the endpoint of an environment serves what was asked for."""
-
-    environment: str
-    passed: bool
-    checks: tuple[Check, ...] = ()
-    summary: str = ""
-    endpoint: str | None = Field(
-        default=None, validation_alias=AliasChoices("endpointName", "endpoint_name", "endpoint")
-    )
 
 
 class Approval(Part):
@@ -258,7 +109,7 @@ class RoleUse(Part):
 class Lineage(Part):
     """Where the model comes from and where it went: names of facts in the order in which they are shown."""
 
-    facts: dict[str, str] = {}
+    facts: dict[str, str] = Field(default_factory=dict)
 
 
 class FaultOutcome(Part):
@@ -275,6 +126,16 @@ class NotRehearsed(Part):
 
     what: str
     why: str
+
+
+class ContainerImage(Part):
+    """An image that the run used, and how it was represented on this machine."""
+
+    uri: str
+    rung: str
+    """How: an image that was built, or its build context in an environment of its own."""
+    not_executed: tuple[str, ...] = ()
+    """What of its Dockerfile had no effect here."""
 
 
 class LogLine(Part):
@@ -304,13 +165,16 @@ class RunRecord(Part):
     features: tuple[Feature, ...] = ()
     learning: LearningCurve | None = None
     evaluation: Evaluation | None = None
-    floors: dict[str, float] = {}
-    ceilings: dict[str, float] = {}
+    floors: dict[str, float] = Field(default_factory=dict)
+    ceilings: dict[str, float] = Field(default_factory=dict)
+    margin: float = 0.0
+    """By how much the challenger has to be better than the champion; less than zero: by how much it may be worse."""
     decisions: tuple[Decision, ...] = ()
     verifications: tuple[Verification, ...] = ()
     approvals: tuple[Approval, ...] = ()
     roles: tuple[RoleUse, ...] = ()
     lineage: Lineage = Lineage()
+    images: tuple[ContainerImage, ...] = ()
     fault: FaultOutcome | None = None
     not_rehearsed: tuple[NotRehearsed, ...] = ()
     log: tuple[LogLine, ...] = ()

@@ -124,9 +124,32 @@ def state_machines(templates: dict[str, Template]) -> Iterator[tuple[Resource, d
         yield resource, json.loads(plain(resource.properties["DefinitionString"]))
 
 
+def scopes(definition: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield `definition` and the state machine inside each of its Map states, with the way there."""
+    yield name, definition
+    for inner, state in definition["States"].items():
+        if "ItemProcessor" in state:
+            yield from scopes(state["ItemProcessor"], f"{name}{inner}/")
+
+
+def states_of_type(templates: dict[str, Template], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every state of the type `kind`, those inside Map states too, with a readable name."""
+    for resource, definition in state_machines(templates):
+        for scope, machine in scopes(definition):
+            for name, state in machine["States"].items():
+                if state["Type"] == kind:
+                    yield f"{resource.path}:{scope}{name}", state
+
+
 def tasks(templates: dict[str, Template]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every Task state with a readable name."""
-    for resource, definition in state_machines(templates):
-        for name, state in definition["States"].items():
-            if state["Type"] == "Task":
-                yield f"{resource.path}:{name}", state
+    yield from states_of_type(templates, "Task")
+
+
+def stacks_with(templates: dict[str, Template], kind: str) -> dict[str, Template]:
+    """Return the templates that have a resource of the type `kind`."""
+    return {
+        stack: template
+        for stack, template in templates.items()
+        if any(one["Type"] == kind for one in template["Resources"].values())
+    }

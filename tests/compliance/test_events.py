@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.compliance.reading import Template, plain, resources
+from tests.compliance.reading import Template, plain, resources, stacks_with
+
+Rules = list[tuple[str, dict[str, Any], dict[str, Any]]]
 
 # The events as the services document them, for the resources of the synthesized stacks.
 UPLOAD: dict[str, Any] = {
@@ -61,6 +63,30 @@ FAILED_ACTION: dict[str, Any] = {
         "type": {"owner": "AWS", "provider": "StepFunctions", "category": "Invoke", "version": "1"},
     },
 }
+ENDED_EXECUTION: dict[str, Any] = {
+    "version": "0",
+    "id": "315c1398-40ff-a850-213b-158f73e60175",
+    "detail-type": "Step Functions Execution Status Change",
+    "source": "aws.states",
+    "account": "111122223333",
+    "time": "2026-11-12T00:00:00Z",
+    "region": "eu-west-1",
+    "resources": ["arn:aws:states:eu-west-1:111122223333:execution:mlops-diabetes-release:0a1b2c3d"],
+    "detail": {
+        "executionArn": "arn:aws:states:eu-west-1:111122223333:execution:mlops-diabetes-release:0a1b2c3d",
+        "stateMachineArn": "arn:aws:states:eu-west-1:111122223333:stateMachine:mlops-diabetes-release",
+        "name": "0a1b2c3d",
+        "status": "FAILED",
+        "startDate": 1551225271984,
+        "stopDate": 1551225277984,
+        "input": "{}",
+        "inputDetails": {"included": True},
+        "output": None,
+        "outputDetails": None,
+        "error": "DataGateFailed",
+        "cause": "Train: row 17 has no label",
+    },
+}
 
 
 def matches(pattern: Any, event: Any) -> bool:
@@ -77,21 +103,59 @@ def with_detail(event: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return changed
 
 
+def ended(model: str, status: str) -> dict[str, Any]:
+    """An execution of the release of `model`; only one that has failed has an error and a cause."""
+    machine = f"arn:aws:states:eu-west-1:111122223333:stateMachine:mlops-{model}-release"
+    event = with_detail(with_detail(ENDED_EXECUTION, "stateMachineArn", machine), "status", status)
+    event["detail"] |= {} if status == "FAILED" else {"error": None, "cause": None}
+    return event
+
+
+def events_of(model: str, *, release: bool) -> list[dict[str, Any]]:
+    """Every event that something has to happen at."""
+    uploads = [with_detail(UPLOAD, "object.key", f"{model}/data.csv")]
+    if release:
+        return [*uploads, *(ended(model, status) for status in ("FAILED", "TIMED_OUT", "ABORTED"))]
+    uploads.append(with_detail(UPLOAD, "object.key", f"{model}/source.zip"))
+    return [*uploads, with_detail(FAILED_ACTION, "pipeline", f"mlops-{model}")]
+
+
 @pytest.fixture(scope="module")
-def patterns(templates: dict[str, Template]) -> dict[str, Any]:
-    found = {}
+def events(templates: dict[str, Template]) -> dict[str, list[dict[str, Any]]]:
+    """The events of each model."""
+    pipelines = stacks_with(templates, "AWS::CodePipeline::Pipeline")
+    models = {stack.removeprefix("mlops-") for stack in stacks_with(templates, "AWS::Events::Rule")}
+    assert models
+    return {model: events_of(model, release=f"mlops-{model}" not in pipelines) for model in sorted(models)}
+
+
+@pytest.fixture(scope="module")
+def rules(templates: dict[str, Template]) -> Rules:
+    """Model, pattern and properties of every rule that waits for an event; names as in the samples."""
+    found = []
     for rule in resources(templates, "AWS::Events::Rule"):
-        pattern = plain(rule.properties["EventPattern"])
-        if "bucket" in pattern["detail"]:
+        model = rule.stack.removeprefix("mlops-")
+        pattern = plain(rule.properties.get("EventPattern", {}))
+        if "bucket" in pattern.get("detail", {}):
             pattern["detail"]["bucket"]["name"] = ["DATA"]
-        found[pattern["detail-type"][0]] = pattern
+        if "stateMachineArn" in pattern.get("detail", {}):
+            (machine,) = pattern["detail"]["stateMachineArn"]
+            name = templates[rule.stack]["Resources"][machine.strip("<>")]["Properties"]["StateMachineName"]
+            pattern["detail"]["stateMachineArn"] = [f"arn:aws:states:eu-west-1:111122223333:stateMachine:{name}"]
+        if pattern:
+            found.append((model, pattern, rule.properties))
     return found
 
 
-def test_every_rule_has_a_sample_event_that_it_matches(patterns: dict[str, Any]) -> None:
-    events = {event["detail-type"]: event for event in (UPLOAD, FAILED_ACTION)}
-    assert set(patterns) == set(events)
-    assert all(matches(patterns[name], events[name]) for name in patterns)
+def test_every_event_is_answered_once_by_its_own_model(rules: Rules, events: dict[str, list[dict[str, Any]]]) -> None:
+    for model, own in events.items():
+        for event in own:
+            assert [one for one, pattern, _ in rules if matches(pattern, event)] == [model], event
+
+
+def test_every_rule_has_a_sample_event_that_it_matches(rules: Rules, events: dict[str, list[dict[str, Any]]]) -> None:
+    for model, pattern, _ in rules:
+        assert any(matches(pattern, event) for event in events[model]), pattern
 
 
 @pytest.mark.parametrize(
@@ -102,23 +166,86 @@ def test_every_rule_has_a_sample_event_that_it_matches(patterns: dict[str, Any])
         (UPLOAD, "bucket.name", "another-bucket"),
         (FAILED_ACTION, "state", "SUCCEEDED"),
         (FAILED_ACTION, "pipeline", "mlops-abalone"),
+        (ENDED_EXECUTION, "status", "SUCCEEDED"),
+        (ENDED_EXECUTION, "status", "RUNNING"),
+        (
+            ENDED_EXECUTION,
+            "stateMachineArn",
+            "arn:aws:states:eu-west-1:111122223333:stateMachine:mlops-diabetes-training",
+        ),
     ],
 )
-def test_no_rule_matches_a_neighbouring_event(
-    patterns: dict[str, Any], event: dict[str, Any], path: str, value: str
-) -> None:
-    assert not matches(patterns[event["detail-type"]], with_detail(event, path, value))
+def test_no_rule_matches_a_neighbouring_event(rules: Rules, event: dict[str, Any], path: str, value: str) -> None:
+    assert any(matches(pattern, event) for _, pattern, _ in rules)
+    assert not any(matches(pattern, with_detail(event, path, value)) for _, pattern, _ in rules)
 
 
-def test_the_upload_of_the_code_starts_the_pipeline_too(patterns: dict[str, Any]) -> None:
-    assert matches(patterns["Object Created"], with_detail(UPLOAD, "object.key", "churn/source.zip"))
+def test_the_code_alone_starts_no_release(rules: Rules, templates: dict[str, Template]) -> None:
+    """Without CI/CD, nobody has tested it; the next run takes it."""
+    releases = {model for model, _, _ in rules} - {
+        stack.removeprefix("mlops-") for stack in stacks_with(templates, "AWS::CodePipeline::Pipeline")
+    }
+    assert releases
+    for model in releases:
+        event = with_detail(UPLOAD, "object.key", f"{model}/source.zip")
+        assert not any(matches(pattern, event) for _, pattern, _ in rules)
 
 
-def test_the_message_of_a_failure_names_only_what_the_event_has(templates: dict[str, Template]) -> None:
+def test_every_rule_waits_for_an_event_or_has_a_schedule(templates: dict[str, Template]) -> None:
     for rule in resources(templates, "AWS::Events::Rule"):
-        for target in rule.properties["Targets"]:
-            for path in target.get("InputTransformer", {}).get("InputPathsMap", {}).values():
-                value: Any = FAILED_ACTION
-                for part in path.removeprefix("$.").split("."):
-                    value = value[part]
-                assert isinstance(value, str), path
+        assert ("EventPattern" in rule.properties) != ("ScheduleExpression" in rule.properties), rule.path
+
+
+def test_every_schedule_starts_what_an_upload_starts(templates: dict[str, Template]) -> None:
+    scheduled = [one for one in resources(templates, "AWS::Events::Rule") if "ScheduleExpression" in one.properties]
+    assert scheduled
+    for schedule in scheduled:
+        (upload,) = (
+            rule
+            for rule in resources({schedule.stack: templates[schedule.stack]}, "AWS::Events::Rule")
+            if rule.properties.get("EventPattern", {}).get("source") == ["aws.s3"]
+        )
+        assert [one["Arn"] for one in schedule.properties["Targets"]] == [
+            one["Arn"] for one in upload.properties["Targets"]
+        ]
+
+
+def test_every_rule_may_invoke_its_function(templates: dict[str, Template]) -> None:
+    """A permission for each rule; the topic admits EventBridge itself."""
+    for rule in resources(templates, "AWS::Events::Rule"):
+        stack = {rule.stack: templates[rule.stack]}
+        functions = {f"<{one.logical_id}.Arn>" for one in resources(stack, "AWS::Lambda::Function")}
+        admitted = {
+            plain(one.properties["FunctionName"])
+            for one in resources(stack, "AWS::Lambda::Permission")
+            if plain(one.properties["SourceArn"]) == f"<{rule.logical_id}.Arn>"
+        }
+        targets = {plain(one["Arn"]) for one in rule.properties["Targets"]}
+        assert targets & functions <= admitted, rule.path
+
+
+def test_the_message_of_a_failure_names_only_what_the_event_has(
+    rules: Rules, events: dict[str, list[dict[str, Any]]]
+) -> None:
+    checked = set()
+    for model, pattern, properties in rules:
+        for paths in (one.get("InputTransformer", {}).get("InputPathsMap", {}) for one in properties["Targets"]):
+            for event in (one for one in events[model] if paths and matches(pattern, one)):
+                for path in paths.values():
+                    value: Any = event
+                    for part in path.removeprefix("$.").split("."):
+                        value = value[part]
+                    assert isinstance(value, str), f"{path} of {event['detail']}"
+                    checked.add(event["detail-type"])
+    assert checked == {FAILED_ACTION["detail-type"], ENDED_EXECUTION["detail-type"]}
+
+
+def test_the_message_of_a_failure_is_json(rules: Rules) -> None:
+    for _, _, properties in rules:
+        for transformer in (one["InputTransformer"] for one in properties["Targets"] if "InputTransformer" in one):
+            filled = transformer["InputTemplate"]
+            for name in transformer["InputPathsMap"]:
+                filled = filled.replace(f"<{name}>", json.dumps(f'a "{name}"\nof two lines'))
+            assert set(json.loads(filled).values()) == {
+                f'a "{name}"\nof two lines' for name in transformer["InputPathsMap"]
+            }

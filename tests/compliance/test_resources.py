@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.compliance.reading import Resource, Template, plain, resources
+from tests.compliance.reading import Resource, Template, plain, resources, stacks_with
 
 STATEFUL = (
     "AWS::S3::Bucket",
@@ -10,6 +10,7 @@ STATEFUL = (
     "AWS::Logs::LogGroup",
     "AWS::SageMaker::ModelPackageGroup",
     "AWS::SageMaker::Endpoint",
+    "AWS::ECR::Repository",
 )
 
 
@@ -52,6 +53,7 @@ def test_what_is_stored_is_encrypted_with_the_key_of_the_product(templates: dict
             "AWS::DynamoDB::Table": one.properties.get("SSESpecification", {}).get("KMSMasterKeyId"),
             "AWS::SageMaker::EndpointConfig": one.properties.get("KmsKeyId"),
             "AWS::Lambda::Function": one.properties.get("KmsKeyArn"),
+            "AWS::ECR::Repository": one.properties.get("EncryptionConfiguration", {}).get("KmsKey"),
             "AWS::CodeBuild::Project": one.properties.get("EncryptionKey"),
             "AWS::CodePipeline::Pipeline": one.properties.get("ArtifactStore", {}).get("EncryptionKey"),
         }.get(one.body["Type"], "not stored")
@@ -76,17 +78,38 @@ def test_every_event_target_has_a_dead_letter_queue(templates: dict[str, Templat
 
 def test_every_asynchronous_function_has_a_dead_letter_queue(templates: dict[str, Template]) -> None:
     """CodePipeline and EventBridge invoke asynchronously; Step Functions waits for the answer."""
-    pipelines = resources(templates, "AWS::CodePipeline::Pipeline")
-    rules = resources(templates, "AWS::Events::Rule")
-    invoked = {str(plain([one.properties for one in (*pipelines, *rules)]))}
-    asynchronous = [
-        function
-        for function in resources(templates, "AWS::Lambda::Function")
-        if any(f"<{function.logical_id}" in text for text in invoked)
-    ]
-    assert len(asynchronous) == 4
-    for function in asynchronous:
-        assert function.properties["DeadLetterConfig"]["TargetArn"], function.path
+    stacks = stacks_with(templates, "AWS::Lambda::Function")
+    assert stacks
+    for stack, template in stacks.items():
+        pipelines = resources({stack: template}, "AWS::CodePipeline::Pipeline")
+        rules = resources({stack: template}, "AWS::Events::Rule")
+        invoked = str(plain([one.properties for one in (*pipelines, *rules)]))
+        asynchronous = [
+            function
+            for function in resources({stack: template}, "AWS::Lambda::Function")
+            if f"<{function.logical_id}" in invoked
+        ]
+        # A pipeline has three actions that are functions and one that starts it; a release only has the last one.
+        assert len(asynchronous) == (4 if pipelines else 1), stack
+        for function in asynchronous:
+            assert function.properties["DeadLetterConfig"]["TargetArn"], function.path
+
+
+def test_every_repository_scans_each_image_and_moves_no_tag(templates: dict[str, Template]) -> None:
+    repositories = resources(templates, "AWS::ECR::Repository")
+    assert repositories
+    for repository in repositories:
+        assert repository.properties["ImageScanningConfiguration"] == {"ScanOnPush": True}, repository.path
+        assert repository.properties["ImageTagMutability"] == "IMMUTABLE", repository.path
+        assert repository.properties["EncryptionConfiguration"]["EncryptionType"] == "KMS", repository.path
+
+
+def test_only_the_build_of_an_image_is_privileged(templates: dict[str, Template]) -> None:
+    projects = resources(templates, "AWS::CodeBuild::Project")
+    privileged = {one.path for one in projects if one.properties["Environment"].get("PrivilegedMode")}
+    building = {one.path for one in projects if "build-image" in one.properties["Source"]["BuildSpec"]}
+    assert building
+    assert privileged == building
 
 
 def test_every_dead_letter_queue_has_an_alarm(templates: dict[str, Template]) -> None:
@@ -107,9 +130,16 @@ def test_every_alarm_tells_somebody(templates: dict[str, Template]) -> None:
         assert alarm.properties["TreatMissingData"], alarm.path
 
 
+def serving_stacks(templates: dict[str, Template]) -> list[str]:
+    """The stacks that get a model package from a pipeline or a release."""
+    found = [stack for stack, template in templates.items() if "ModelPackageArn" in template.get("Parameters", {})]
+    assert len(found) >= 3
+    return found
+
+
 def test_every_endpoint_rolls_back_on_every_one_of_its_alarms(templates: dict[str, Template]) -> None:
     endpoints = resources(templates, "AWS::SageMaker::Endpoint")
-    assert len(endpoints) == 3
+    assert sorted(endpoint.stack for endpoint in endpoints) == sorted(serving_stacks(templates))
     for endpoint in endpoints:
         deployment = endpoint.properties["DeploymentConfig"]
         alarms = {plain(one["AlarmName"]) for one in deployment["AutoRollbackConfiguration"]["Alarms"]}
@@ -135,7 +165,7 @@ def test_containers_have_no_network(templates: dict[str, Template]) -> None:
 
 
 def test_a_serving_stack_needs_no_model_to_be_deployed(templates: dict[str, Template]) -> None:
-    for name in ("mlops-churn-dev", "mlops-churn-staging", "mlops-churn-prod"):
+    for name in serving_stacks(templates):
         template = templates[name]
         assert all("Default" in parameter for parameter in template["Parameters"].values()), name
         assert template["Parameters"]["ModelPackageArn"]["Default"] == "", name

@@ -11,12 +11,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from sklearn import datasets
+
 import prepare
 from job_settings import JobSettings, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
+FLOWER = ("sepal_length", "sepal_width", "petal_length", "petal_width", "species")
 HEADER = ("customer_id", "plan", "age", "charge", "churned")
 
 Document = dict[str, Any]
@@ -43,6 +49,48 @@ def model_settings() -> Document:
             "champion": {"metric": "auc", "margin": 0.0, "confidence": 0.95, "resamples": 200, "seed": 7},
         },
     }
+
+
+def iris_settings() -> Document:
+    """Return the settings of a model of three classes."""
+    settings = model_settings()
+    columns = {name: {"type": "number", "minimum": 0.0, "maximum": 10.0} for name in FLOWER[:4]}
+    columns["species"] = {"type": "category", "categories": ["setosa", "versicolor", "virginica"]}
+    split = {"train": 0.6, "validation": 0.2, "test": 0.2, "seed": 42}
+    settings |= {"name": "iris", "data": {"label": "species", "columns": columns, "split": split}}
+    settings["gates"]["data"] |= {"minimum_class_share": 0.2, "maximum_duplicate_share": 0.02}
+    settings["gates"]["champion"]["metric"] = "accuracy"
+    return settings
+
+
+def diabetes_settings() -> Document:
+    """Return the settings of a model that predicts a number."""
+    settings = model_settings()
+    columns: Document = {name: {"type": "number"} for name in datasets.load_diabetes()["feature_names"]}
+    columns["progression"] = {"type": "number", "minimum": 0.0, "maximum": 400.0}
+    split = {"train": 0.6, "validation": 0.2, "test": 0.2, "seed": 42}
+    settings |= {"name": "diabetes", "data": {"label": "progression", "columns": columns, "split": split}}
+    settings["gates"]["champion"]["metric"] = "rmse"
+    return settings
+
+
+def flowers() -> str:
+    """Return the iris data that scikit-learn brings along."""
+    data = datasets.load_iris()
+    names = data["target_names"]
+    rows = zip(data["data"].tolist(), data["target"].tolist(), strict=True)
+    return as_csv([[*map(str, features), names[place]] for features, place in rows], FLOWER)
+
+
+def patients() -> str:
+    """Return the diabetes data that scikit-learn brings along."""
+    data = datasets.load_diabetes()
+    rows = zip(data["data"].tolist(), data["target"].tolist(), strict=True)
+    return as_csv([[*map(repr, features), repr(label)] for features, label in rows], diabetes_columns())
+
+
+def diabetes_columns() -> Sequence[str]:
+    return (*datasets.load_diabetes()["feature_names"], "progression")
 
 
 def customers(count: int, *, seed: int = 1) -> list[Row]:
@@ -114,8 +162,12 @@ class Job:
         document: Document = json.loads((self.base / "output" / name).read_text(encoding="utf-8"))
         return document
 
-    def lines(self, part: str) -> list[str]:
-        return (self.base / "output" / part / f"{part}.csv").read_text(encoding="ascii").splitlines()
+    def lines(self, part: str, name: str = "") -> list[str]:
+        return (self.base / "output" / part / f"{name or part}.csv").read_text(encoding="ascii").splitlines()
+
+    def cells(self, part: str, name: str = "") -> npt.NDArray[np.float64]:
+        """Return the encoded rows of a part as numbers."""
+        return np.array([[float(cell or "nan") for cell in line.split(",")] for line in self.lines(part, name)])
 
     @property
     def message(self) -> str:

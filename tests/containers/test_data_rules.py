@@ -40,7 +40,7 @@ def broken(column: int, value: str, *, at: int = 15) -> str:
         (CHARGE, "nan", "type", ["not a number", "leave a missing value blank"]),
         (CHARGE, "N/A", "type", ["leave a missing value blank"]),
         (CHARGE, "-inf", "type", ["not a number"]),
-        (CHARGE, "1e999", "type", ["too large for XGBoost"]),
+        (CHARGE, "1e999", "type", ["too large for the 32-bit numbers"]),
         (CHARGE, "1,234.50", "type", ["thousands separator"]),
         (CHARGE, "0x10", "type", ["not a number"]),
         (CHARGE, "-0.01", "range", ["below its minimum 0"]),

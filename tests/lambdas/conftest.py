@@ -15,6 +15,8 @@ from moto import mock_aws
 
 from lambdas.shared import clients
 from lambdas.shared.clients import PATIENT
+from lambdas.verify_endpoint import handler as verify_endpoint
+from tests.lambdas.endpoint_program import PREDICTIONS, TEST, Serving, deployed, serve
 
 EVENTS = Path(__file__).parent / "events"
 BUCKET = "mlops-artifacts"
@@ -206,3 +208,41 @@ class Containing:
 
     def __repr__(self) -> str:
         return f"a text with {self.words}"
+
+
+@pytest.fixture
+def serving(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    """The endpoint under test, reached by the real client over HTTP."""
+    serving = Serving()
+    server = serve(serving)
+    aws.served_here.add("sagemaker-runtime")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_port}")
+    yield serving
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def verify(
+    aws: Aws, serving: Serving, bucket: Bucket, event_of: Callable[..., Json], context: Context
+) -> Callable[..., Json]:
+    """Verify the endpoint; keywords replace fields of the event."""
+    del aws, serving
+    bucket.put("churn/runs/run-1/prepared/test/test.csv", TEST)
+    bucket.put("churn/runs/run-1/evaluation/predictions.csv", PREDICTIONS)
+
+    def run(**changes: Any) -> Json:
+        answer: Json = verify_endpoint.handle(event_of("verify_endpoint", **changes), context)
+        record = bucket.read("churn/runs/run-1/deployments/prod.json")
+        assert record["passed"] is answer["passed"] is all(check["passed"] for check in record["checks"])
+        assert record["summary"] == answer["summary"]
+        assert 0 < len(answer["summary"]) <= 900
+        return answer
+
+    return run
+
+
+@pytest.fixture
+def good(aws: Aws, event_of: Callable[..., Json]) -> None:
+    """SageMaker says that everything is as asked for."""
+    deployed(aws, event_of("verify_endpoint"))

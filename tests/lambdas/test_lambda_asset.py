@@ -32,7 +32,7 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def test_all_nine_functions_are_there() -> None:
+def test_all_eleven_functions_are_there() -> None:
     assert FUNCTIONS == [
         "explain_failure",
         "find_champion",
@@ -40,7 +40,9 @@ def test_all_nine_functions_are_there() -> None:
         "quality_gate",
         "record_approval",
         "register_model",
+        "security_gate",
         "start_pipeline",
+        "start_workflow",
         "training_outcome",
         "verify_endpoint",
     ]

@@ -24,7 +24,7 @@ def test_every_missing_field_is_named() -> None:
     with pytest.raises(EventError) as error:
         read(RegisterEvent, {"run": "r"})
     assert "field 'model': field required" in str(error.value)
-    assert "and 6 more" in str(error.value)
+    assert "and 7 more" in str(error.value)
 
 
 def test_a_nested_field_is_named_by_its_path(event_of: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.quality_gate import handler
-from lambdas.quality_gate.data_gate import RULES, DataReport, judge_data
+from lambdas.quality_gate.data_gate import RULES, ClassReport, judge_data, read_report
 from lambdas.shared.decisions import all_passed
 from lambdas.shared.errors import EventError, StorageError
 from lambdas.shared.gates import DataGate
@@ -21,6 +21,7 @@ KEY = "churn/runs/run-1/report.json"
 GATE = DataGate(minimum_rows=2000, minimum_class_share=0.05, maximum_duplicate_share=0.01)
 GOOD: dict[str, Any] = {
     "version": 1,
+    "task": "binary",
     "rows": 3000,
     "passed": True,
     "violations": [],
@@ -75,7 +76,7 @@ def test_rows_that_the_message_does_not_name_are_added(decide: Callable[[Any], J
 @pytest.mark.parametrize("passed", [True, False])
 def test_one_violation_of_any_rule_stops_whatever_the_report_concludes(rule: str, *, passed: bool) -> None:
     document = report(passed=passed, violations=[BLANK_LABEL | {"rule": rule, "count": 0}])
-    checks = judge_data(DataReport.model_validate(document), GATE)
+    checks = judge_data(ClassReport.model_validate(document), GATE)
     assert rule in {check.name for check in checks if not check.passed}
 
 
@@ -92,8 +93,29 @@ def test_one_violation_of_any_rule_stops_whatever_the_report_concludes(rule: str
     ],
 )
 def test_each_fact_of_its_own_stops(changes: Json, check: str) -> None:
-    checks = judge_data(DataReport.model_validate(report(**changes)), GATE)
+    checks = judge_data(ClassReport.model_validate(report(**changes)), GATE)
     assert [each.name for each in checks if not each.passed] == [check]
+
+
+SPREAD = {"minimum": 1.5, "maximum": 40.0, "mean": 20.0, "std": 3.5}
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "name", "passed"),
+    [
+        ("multiclass", {"a": 1000, "b": 1000, "c": 1000}, "class-share", True),
+        ("multiclass", {"a": 2000, "b": 900, "c": 100}, "class-share", False),
+        ("multiclass", {"a": 2000, "b": 1000, "c": 0}, "class-share", False),
+        ("regression", SPREAD, "label-range", True),
+        ("regression", SPREAD | {"minimum": 40.0}, "label-range", False),
+        ("regression", dict.fromkeys(SPREAD), "label-range", False),
+    ],
+)
+def test_a_label_of_any_task_is_judged(task: str, label: Json, name: str, *, passed: bool) -> None:
+    document = report(task=task, profile={"label": label})
+    checks = {each.name: each.passed for each in judge_data(read_report(document, what="the report"), GATE)}
+    assert checks[name] is passed
+    assert [each for each, good in checks.items() if not good] == ([] if passed else [name])
 
 
 @pytest.mark.parametrize(
@@ -105,6 +127,12 @@ def test_each_fact_of_its_own_stops(changes: Json, check: str) -> None:
         ({"violations": None}, "violations"),
         ({"violations": [{"rule": "type"}]}, r"violations\.0\.rows"),
         ({"profile": {}}, r"profile\.label"),
+        ({"profile": {"label": {"negative": 1}}}, r"profile\.label"),
+        ({"profile": {"label": {"negative": 1, "positive": -1}}}, r"profile\.label\.positive"),
+        ({"profile": {"label": {"negative": 1, "positive": 0.5}}}, r"profile\.label\.positive"),
+        ({"task": "ranking"}, "task"),
+        ({"task": None}, "task"),
+        ({"task": "regression"}, r"profile\.label\.minimum"),
         ({"passed": "yes"}, "passed"),
     ],
 )
@@ -155,5 +183,5 @@ def test_nothing_passes_that_breaks_a_requirement(
         profile={"label": {"negative": negative, "positive": positive}},
         splits={"train": rows, "validation": 0, "test": 0} if rows % 2 else {"train": 1, "validation": 1, "test": 1},
     )
-    good = all_passed(judge_data(DataReport.model_validate(document), GATE))
+    good = all_passed(judge_data(ClassReport.model_validate(document), GATE))
     assert not good or (rows >= 2000 and not rules and passed and min(negative, positive) * 20 >= negative + positive)

@@ -36,6 +36,7 @@ COMPARISON = {
 }
 GOOD: dict[str, Any] = {
     "version": 1,
+    "task": "binary",
     "rows": 450,
     "binary_classification_metrics": {"auc": {"value": 0.87}, "log_loss": {"value": 0.31}, "f1": {"value": 0.7}},
     "champion": {"binary_classification_metrics": {}, "comparison": COMPARISON},
@@ -80,6 +81,59 @@ def test_a_model_that_reaches_everything_passes() -> None:
 )
 def test_a_metric_that_misses_or_is_no_number_stops(metrics: Json, name: str) -> None:
     assert failed(judge_metrics(report(**metrics), GATES)) == [name]
+
+
+GROUPS = {
+    "binary": "binary_classification_metrics",
+    "multiclass": "multiclass_classification_metrics",
+    "regression": "regression_metrics",
+}
+
+
+def gates(champion: str, margin: float = 0.0, **metrics: Json) -> MetricGates:
+    document = {"metrics": metrics, "champion": {"metric": champion, "margin": margin, "confidence": 0.95}}
+    return MetricGates.model_validate(document)
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics", "bounds", "name"),
+    [
+        ("multiclass", {"accuracy": 0.9, "f1": 0.89}, {"accuracy": {"floor": 0.85}, "f1": {"floor": 0.85}}, None),
+        ("multiclass", {"accuracy": 0.9, "f1": 0.84}, {"accuracy": {"floor": 0.85}, "f1": {"floor": 0.85}}, "f1"),
+        ("regression", {"rmse": 55.1, "r2": 0.45}, {"rmse": {"ceiling": 60}, "r2": {"floor": 0.4}}, None),
+        ("regression", {"rmse": 61.0, "r2": 0.45}, {"rmse": {"ceiling": 60}, "r2": {"floor": 0.4}}, "rmse"),
+        ("regression", {"rmse": 1.0, "r2": -3.0}, {"rmse": {"ceiling": 60}, "r2": {"floor": 0.4}}, "r2"),
+        ("regression", {"rmse": 1.0, "r2": 1.01}, {"rmse": {"ceiling": 60}, "r2": {"floor": 0.4}}, "r2"),
+        ("regression", {"rmse": -1.0, "r2": 0.9}, {"rmse": {"ceiling": 60}, "r2": {"floor": 0.4}}, "rmse"),
+    ],
+)
+def test_the_metrics_of_each_task_are_judged(task: str, metrics: Json, bounds: Json, name: str | None) -> None:
+    values = {each: {"value": value} for each, value in metrics.items()}
+    document = {"version": 1, "task": task, "rows": 88, GROUPS[task]: values, "champion": None}
+    assert failed(judge_metrics(document, gates(next(iter(bounds)), **bounds))) == ([name] if name else [])
+
+
+@pytest.mark.parametrize("task", ["multiclass", "regression", "ranking", None, [], {}, 5])
+def test_metrics_of_another_task_are_not_taken(task: Any) -> None:
+    assert failed(judge_metrics(GOOD | {"task": task}, GATES)) == ["auc", "log_loss"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "passed", "words"),
+    [
+        (0.01, 0.05, True, "is better than"),
+        (-0.09, 0.03, True, "is not much worse than"),
+        (-0.10, 0.03, False, "is perhaps much worse than"),
+        (-0.30, -0.12, False, "is much worse than"),
+    ],
+)
+def test_with_a_margin_below_zero_a_model_may_be_worse_but_not_by_more(
+    low: float, high: float, words: str, *, passed: bool
+) -> None:
+    document = compared(metric="auc", low=low, high=high, difference=(low + high) / 2)
+    check = judge_metrics(document, gates("auc", -0.1, auc={"floor": 0.8}))[-1]
+    assert check.passed is passed
+    assert words in check.reason
 
 
 def test_a_metric_exactly_at_its_bound_passes() -> None:

@@ -13,12 +13,17 @@ from hypothesis import strategies as st
 from lambdas.register_model import handler
 from lambdas.register_model.logic import RegisterEvent, lineage, package
 from lambdas.shared.errors import EventError, RegistryError
+from lambdas.shared.metrics import Task
 
 if TYPE_CHECKING:
     from tests.lambdas.conftest import Aws, Bucket, Context, Json
 
 ARN = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/3"
-REPORT = {"version": 1, "binary_classification_metrics": {"auc": {"value": 0.8712345}, "f1": {"value": float("nan")}}}
+REPORT = {
+    "version": 1,
+    "task": "binary",
+    "binary_classification_metrics": {"auc": {"value": 0.8712345}, "f1": {"value": float("nan")}},
+}
 NOW = "2026-11-12T00:00:00Z"
 MODEL = botocore.session.Session().get_service_model("sagemaker")
 
@@ -48,7 +53,7 @@ def test_a_model_is_registered_as_pending_with_metrics_and_lineage(
     assert made["InferenceSpecification"]["SupportedContentTypes"] == ["text/csv"]
     assert made["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == answer["modelDataUrl"]
     metadata = made["CustomerMetadataProperties"]
-    assert metadata["run"] == "run-1"
+    assert (metadata["run"], metadata["task"]) == ("run-1", "binary")
     assert metadata["auc"] == "0.871235"
     assert metadata["data_version"] == "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"
     assert "f1" not in metadata
@@ -103,6 +108,24 @@ def test_a_package_that_is_not_usable_is_an_error(aws: Aws, register: Callable[.
         register()
 
 
+@pytest.mark.parametrize(
+    ("task", "group", "metrics"),
+    [
+        ("multiclass", "multiclass_classification_metrics", {"accuracy": 0.95, "log_loss": 0.2}),
+        ("regression", "regression_metrics", {"rmse": 54.25, "r2": -0.125}),
+    ],
+)
+def test_the_metrics_of_each_task_are_registered(
+    sagemaker: Any, register: Callable[..., Json], bucket: Bucket, task: str, group: str, metrics: dict[str, float]
+) -> None:
+    document = {"task": task, group: {name: {"value": value} for name, value in metrics.items()}}
+    bucket.put("churn/runs/run-1/evaluation/evaluation.json", document)
+    arn = register(task=task)["modelPackageArn"]
+    metadata = sagemaker.describe_model_package(ModelPackageName=arn)["CustomerMetadataProperties"]
+    assert {name: float(metadata[name]) for name in metrics} == metrics
+    assert bucket.read("churn/runs/run-1/registration.json")["task"] == task
+
+
 @pytest.mark.parametrize("report", [{}, [], {"binary_classification_metrics": {"auc": {"value": "high"}}}])
 def test_a_report_without_metrics_is_an_error(register: Callable[..., Json], bucket: Bucket, report: Any) -> None:
     bucket.put("churn/runs/run-1/evaluation/evaluation.json", report)
@@ -127,6 +150,7 @@ def test_the_token_is_made_of_run_and_job_and_fits(event_of: Callable[..., Json]
 def test_lineage_of_any_text_is_allowed_by_sagemaker(text: str) -> None:
     event = RegisterEvent(
         run=text,
+        task=Task.BINARY,
         model="churn",
         group="g",
         image_uri="i",

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
@@ -19,157 +14,13 @@ from lambdas.shared.decisions import Check
 from lambdas.shared.errors import EventError, StorageError
 from lambdas.verify_endpoint import handler
 from lambdas.verify_endpoint.logic import ANSWER_CHECKS, LATENCY_CHECK, SERVING_CHECKS, conclude
+from tests.lambdas.endpoint_program import NAME, PREDICTIONS, deployed
 
 if TYPE_CHECKING:
-    from tests.lambdas.conftest import Aws, Bucket, Context, Json
+    from tests.lambdas.conftest import Aws, Bucket, Json
+    from tests.lambdas.endpoint_program import Serving
 
-NAME = "mlops-churn-prod"
-ARN = "arn:aws:sagemaker:eu-west-1:111122223333"
-NOW = "2026-11-12T00:00:00Z"
 STATUSES = botocore.session.Session().get_service_model("sagemaker").shape_for("EndpointStatus").enum
-ROWS = 60
-Probabilities = dict[str, float]
-
-
-def make_test_set() -> tuple[str, str, Probabilities]:
-    """Return test.csv, predictions.csv and what the model predicts for the features of each row."""
-    test, predictions, model = [], ["row,label,probability"], {}
-    for row in range(1, ROWS + 1):
-        label = int(row % 4 == 0)
-        probability = round(0.15 + 0.6 * label + (row % 7) / 100, 6)
-        features = f"{row},{row / 10},0"
-        test.append(f"{label},{features}")
-        predictions.append(f"{row},{label},{probability}")
-        model[features] = probability
-    return "\n".join(test) + "\n", "\n".join(predictions) + "\n", model
-
-
-TEST, PREDICTIONS, MODEL = make_test_set()
-
-
-def lines(values: list[float]) -> str:
-    return "\n".join(map(str, values)) + "\n"
-
-
-@dataclass
-class Serving:
-    """An endpoint as a program on loopback: how it answers can be changed."""
-
-    requests: list[str] = field(default_factory=list)
-    status: int = 200
-    content_type: str = "text/csv; charset=utf-8"
-    delay: float = 0.0
-    answer: Callable[[list[float]], str] = lines
-    single: Callable[[list[float]], str] | None = None
-    broken_off: bool = False
-
-    def respond(self, body: str) -> bytes:
-        self.requests.append(body)
-        values = [MODEL[line] for line in body.split("\n")]
-        write = self.single if self.single and len(values) == 1 else self.answer
-        return write(values).encode()
-
-
-def serve(serving: Serving) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            assert self.path == f"/endpoints/{NAME}/invocations"
-            assert self.headers["Content-Type"] == self.headers["Accept"] == "text/csv"
-            content = serving.respond(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            time.sleep(serving.delay)
-            if serving.status != 200:
-                content = json.dumps({"message": "the model is broken"}).encode()
-            self.send_response(serving.status)
-            self.send_header("Content-Type", serving.content_type)
-            self.send_header("Content-Length", str(len(content) + 10 * serving.broken_off))
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the caller has given up
-                self.end_headers()
-                self.wfile.write(content)
-            self.close_connection = serving.broken_off
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def serving(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
-    """The endpoint under test, reached by the real client over HTTP."""
-    serving = Serving()
-    server = serve(serving)
-    aws.served_here.add("sagemaker-runtime")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", f"http://127.0.0.1:{server.server_port}")
-    yield serving
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def verify(
-    aws: Aws, serving: Serving, bucket: Bucket, event_of: Callable[..., Json], context: Context
-) -> Callable[..., Json]:
-    """Verify the endpoint; keywords replace fields of the event."""
-    del aws, serving
-    bucket.put("churn/runs/run-1/prepared/test/test.csv", TEST)
-    bucket.put("churn/runs/run-1/evaluation/predictions.csv", PREDICTIONS)
-
-    def run(**changes: Any) -> Json:
-        answer: Json = handler.handle(event_of("verify_endpoint", **changes), context)
-        record = bucket.read("churn/runs/run-1/deployments/prod.json")
-        assert record["passed"] is answer["passed"] is all(check["passed"] for check in record["checks"])
-        assert record["summary"] == answer["summary"]
-        assert 0 < len(answer["summary"]) <= 900
-        return answer
-
-    return run
-
-
-def deployed(
-    aws: Aws,
-    event: Json,
-    *,
-    status: str = "InService",
-    config: str | None = None,
-    model_data: str | None = None,
-    image: str | None = None,
-    reason: str | None = None,
-) -> None:
-    """What SageMaker says is in service; None is what was asked for."""
-    expected, stub = event["expected"], aws.stub("sagemaker")
-    endpoint = {
-        "EndpointName": NAME,
-        "EndpointArn": f"{ARN}:endpoint/{NAME}",
-        "EndpointConfigName": config or expected["endpointConfigName"],
-        "EndpointStatus": status,
-        "CreationTime": NOW,
-        "LastModifiedTime": NOW,
-    }
-    stub.add_response("describe_endpoint", endpoint | ({"FailureReason": reason} if reason else {}))
-    if status != "InService" or config:
-        return
-    stub.add_response(
-        "describe_endpoint_config",
-        {
-            "EndpointConfigName": endpoint["EndpointConfigName"],
-            "EndpointConfigArn": f"{ARN}:endpoint-config/c",
-            "ProductionVariants": [{"VariantName": "main", "ModelName": "model-1"}],
-            "CreationTime": NOW,
-        },
-    )
-    container = {"Image": image or expected["imageUri"], "ModelDataUrl": model_data or expected["modelDataUrl"]}
-    response = {"ModelName": "model-1", "ModelArn": f"{ARN}:model/model-1", "CreationTime": NOW}
-    stub.add_response("describe_model", response | {"PrimaryContainer": container})
-
-
-@pytest.fixture
-def good(aws: Aws, event_of: Callable[..., Json]) -> None:
-    """SageMaker says that everything is as asked for."""
-    deployed(aws, event_of("verify_endpoint"))
 
 
 @pytest.mark.usefixtures("good")

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.errors import EventError
+from lambdas.shared.metrics import Task
 from lambdas.verify_endpoint import sample
 from lambdas.verify_endpoint.sample import Predictions, choose, payload, read_predictions, read_rows
 
@@ -12,7 +13,7 @@ LABELS = st.lists(st.sampled_from([0, 1]), min_size=1, max_size=300)
 
 
 def predictions(labels: list[int]) -> Predictions:
-    return Predictions(labels=labels, probabilities=[0.25 + label / 2 for label in labels])
+    return Predictions(task=Task.BINARY, labels=labels, answers=[0.25 + label / 2 for label in labels])
 
 
 def lines(labels: list[int], width: int = 3) -> list[str]:
@@ -87,9 +88,58 @@ def test_a_row_that_is_not_the_predicted_one_is_an_error(line: str) -> None:
 )
 def test_a_prediction_of_another_form_is_an_error(line: str) -> None:
     with pytest.raises(EventError, match="predictions"):
-        read_predictions(["row,label,probability", line])
+        read_predictions(["row,label,probability", line], Task.BINARY)
 
 
 def test_predictions_are_read_in_their_order() -> None:
-    read = read_predictions(["row,label,probability", "1,0,0.25", "2,1,1"])
-    assert (list(read.labels), list(read.probabilities)) == ([0, 1], [0.25, 1.0])
+    read = read_predictions(["row,label,probability", "1,0,0.25", "2,1,1"], Task.BINARY)
+    assert (list(read.labels), list(read.answers), read.width) == ([0, 1], [0.25, 1.0], 1)
+
+
+THREE = "row,label,probability_0,probability_1,probability_2"
+
+
+def test_predictions_of_several_classes_have_an_answer_of_several_values() -> None:
+    read = read_predictions([THREE, "1,2,0.25,0.25,0.5", "2,0,1,0,0"], Task.MULTICLASS)
+    assert (list(read.labels), read.width, list(read.answer(1))) == ([2, 0], 3, [1.0, 0.0, 0.0])
+
+
+def test_predictions_of_numbers_may_be_any_number() -> None:
+    read = read_predictions(["row,label,prediction", "1,-2.5,1e6", "2,0,-3"], Task.REGRESSION)
+    assert (list(read.labels), list(read.answers)) == ([-2.5, 0.0], [1e6, -3.0])
+
+
+@pytest.mark.parametrize("line", ["1,3,0,0,1", "1,0.5,0,0,1", "1,0,0,1", "1,0,0,0,1.5", "1,0,nan,0,1", "1,-1,0,0,1"])
+def test_a_prediction_of_several_classes_of_another_form_is_an_error(line: str) -> None:
+    with pytest.raises(
+        EventError, match=r"line 2 of the predictions is not 'row,label,probability_0,probability_1,\.\.\.'"
+    ):
+        read_predictions([THREE, line], Task.MULTICLASS)
+
+
+@pytest.mark.parametrize("line", ["1,nan,0", "1,0,inf", "1,0,x", "1,0", "1,0,1,1"])
+def test_a_predicted_number_of_another_form_is_an_error(line: str) -> None:
+    with pytest.raises(EventError, match="line 2 of the predictions"):
+        read_predictions(["row,label,prediction", line], Task.REGRESSION)
+
+
+@pytest.mark.parametrize("header", ["row,label,probability", "row,label,prediction", THREE])
+@pytest.mark.parametrize("task", Task)
+def test_predictions_of_another_task_are_an_error(task: Task, header: str) -> None:
+    own = {Task.BINARY: "row,label,probability", Task.MULTICLASS: THREE, Task.REGRESSION: "row,label,prediction"}
+    with pytest.raises(EventError, match="empty" if header == own[task] else "must begin with the header"):
+        read_predictions([header], task)
+
+
+def test_the_choice_has_every_one_of_several_classes_in_its_proportion() -> None:
+    labels = [row % 4 if row % 4 < 3 else 0 for row in range(400)]
+    chosen = [labels[position] for position in choose(labels, 40)]
+    assert [chosen.count(label) for label in (0, 1, 2)] == [20, 10, 10]
+
+
+def test_rows_with_numbers_are_chosen_evenly_over_the_file_whatever_their_labels() -> None:
+    values = [row / 7 for row in range(1000)]
+    everything = Predictions(task=Task.REGRESSION, labels=values, answers=values)
+    rows = read_rows([f"{value!r},x" for value in values], everything, 10)
+    assert [row.line for row in rows] == list(range(51, 1000, 100))
+    assert all(row.answer[0] == row.label for row in rows)

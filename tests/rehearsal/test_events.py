@@ -276,3 +276,25 @@ def test_moto_still_has_the_gaps(aws: EmulatedAws) -> None:  # noqa: ARG001 - im
     assert 'raise NotImplementedError(f"Expr not defined for {type(self)}")' in source
     assert "DeadLetterConfig" not in source.split("class EventsBackend")[0].split("class EventBus")[0]
     assert set(inspect.signature(moto_events.Rule.send_to_targets).parameters) >= {"original_event", "transform_input"}
+
+
+def test_a_rule_with_a_schedule_sends_its_event_when_its_time_comes(aws: EmulatedAws, source: str) -> None:
+    arn, url = queue(aws)
+    client, name = credentials.client("events"), source.replace(".", "-")
+    client.put_rule(Name=name, ScheduleExpression="rate(7 days)")
+    client.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": arn}])
+    identifier = events.run_schedule(name)
+    body = json.loads(soon(lambda: messages(url))[0]["Body"])
+    assert (body["id"], body["source"], body["detail-type"]) == (identifier, "aws.events", "Scheduled Event")
+    assert body["resources"] == [f"arn:aws:events:{aws.region}:{aws.account}:rule/{name}"]
+
+
+@pytest.mark.parametrize("expression", [{"EventPattern": '{"source": ["x"]}'}, {"ScheduleExpression": "rate(1 day)"}])
+def test_only_an_enabled_rule_with_a_schedule_has_a_time(
+    aws: EmulatedAws, source: str, expression: dict[str, str]
+) -> None:
+    assert aws.running
+    state = "DISABLED" if "ScheduleExpression" in expression else "ENABLED"
+    credentials.client("events").put_rule(Name=source.replace(".", "-"), State=state, **expression)
+    with pytest.raises(LookupError, match="no enabled rule"):
+        events.run_schedule(source.replace(".", "-"))

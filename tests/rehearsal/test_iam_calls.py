@@ -242,6 +242,57 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str]] = [
         "*",
     ),
     ("ecr", "get_authorization_token", {}, "ecr:GetAuthorizationToken", "*"),
+    (
+        "ecr",
+        "describe_image_scan_findings",
+        {"repositoryName": "repo", "imageId": {"imageTag": "t"}},
+        "ecr:DescribeImageScanFindings",
+        f"arn:aws:ecr:{HERE}:repository/repo",
+    ),
+    (
+        "ecr",
+        "put_image",
+        {"repositoryName": "repo", "imageManifest": "{}"},
+        "ecr:PutImage",
+        f"arn:aws:ecr:{HERE}:repository/repo",
+    ),
+    (
+        "ecr",
+        "describe_repositories",
+        {"repositoryNames": ["repo"]},
+        "ecr:DescribeRepositories",
+        f"arn:aws:ecr:{HERE}:repository/repo",
+    ),
+    (
+        "sagemaker",
+        "describe_transform_job",
+        {"TransformJobName": "Job-1"},
+        "sagemaker:DescribeTransformJob",
+        f"{SM}:transform-job/job-1",
+    ),
+    (
+        "sagemaker",
+        "stop_transform_job",
+        {"TransformJobName": "job"},
+        "sagemaker:StopTransformJob",
+        f"{SM}:transform-job/job",
+    ),
+    ("sagemaker", "delete_model", {"ModelName": "m"}, "sagemaker:DeleteModel", f"{SM}:model/m"),
+    (
+        "cloudformation",
+        "update_stack",
+        {"StackName": "s", "UsePreviousTemplate": True},
+        "cloudformation:UpdateStack",
+        f"arn:aws:cloudformation:{HERE}:stack/s/*",
+    ),
+    (
+        "stepfunctions",
+        "stop_execution",
+        {"executionArn": f"{STATES}:execution:m:x"},
+        "states:StopExecution",
+        f"{STATES}:execution:m:x",
+    ),
+    ("codebuild", "stop_build", {"id": "p:1"}, "codebuild:StopBuild", f"arn:aws:codebuild:{HERE}:project/p"),
 ]
 
 
@@ -289,6 +340,38 @@ def test_a_role_that_is_handed_over_and_tags_need_their_own_permission(aws: Emul
         ("sagemaker:AddTags", f"{SM}:training-job/j"),
         ("iam:PassRole", passed),
     ]
+
+
+def test_a_repository_with_a_key_lets_ecr_make_a_grant(aws: EmulatedAws) -> None:
+    assert aws.running
+    key = f"arn:aws:kms:{HERE}:key/1-2"
+    encryption = {"encryptionType": "KMS", "kmsKey": key}
+    tags = [{"Key": "team", "Value": "a"}]
+    assert needs("ecr", "CreateRepository", repositoryName="r", encryptionConfiguration=encryption, tags=tags) == [
+        ("ecr:CreateRepository", f"arn:aws:ecr:{HERE}:repository/r"),
+        ("ecr:TagResource", f"arn:aws:ecr:{HERE}:repository/r"),
+        ("kms:DescribeKey", key),
+        ("kms:CreateGrant", key),
+    ]
+
+
+def test_the_keys_and_the_instance_type_of_a_transform_job_are_conditions(aws: EmulatedAws) -> None:
+    assert aws.running
+    params = {
+        "TransformJobName": "j",
+        "TransformOutput": {"KmsKeyId": "output"},
+        "TransformResources": {"InstanceType": "ml.m5.large", "VolumeKmsKeyId": "volume"},
+    }
+    [need] = needs_of(ApiCall("sagemaker", "CreateTransformJob", params, world.ACCOUNT, world.REGION))
+    assert need.context["sagemaker:instancetypes"] == ["ml.m5.large"]
+    assert need.context["sagemaker:outputkmskey"] == "output"
+    assert need.context["sagemaker:volumekmskey"] == "volume"
+
+
+def test_a_stack_update_hands_over_its_role(aws: EmulatedAws) -> None:
+    assert aws.running
+    role = f"arn:aws:iam::{world.ACCOUNT}:role/x"
+    assert ("iam:PassRole", role) in needs("cloudformation", "UpdateStack", StackName="s", RoleARN=role)
 
 
 def test_an_endpoint_is_created_from_a_configuration_that_must_be_allowed_too(aws: EmulatedAws) -> None:

@@ -6,15 +6,12 @@ import math
 import random
 from typing import Any
 
+from mlops.report.documents import DataReport, Decision, Evaluation, Feature, Verification
 from mlops.report.record import (
     Action,
     Approval,
-    DataReport,
-    Decision,
     Denial,
-    Evaluation,
     FaultOutcome,
-    Feature,
     LearningCurve,
     Lineage,
     LogLine,
@@ -24,7 +21,6 @@ from mlops.report.record import (
     Stage,
     State,
     Step,
-    Verification,
     Workflow,
 )
 

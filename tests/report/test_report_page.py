@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from mlops.report.documents import Evaluation
 from mlops.report.html import key_figures, render
-from mlops.report.record import Action, Evaluation, LogLine, RunRecord, Stage, State
+from mlops.report.record import Action, ContainerImage, LogLine, RunRecord, Stage, State
 from tests.report.sample_record import stopped_by_the_data_gate, succeeded
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -166,3 +167,51 @@ def test_a_first_model_is_judged_without_a_champion() -> None:
 
 def test_the_page_follows_the_preference_of_the_reader_for_dark() -> None:
     assert "prefers-color-scheme: dark" in render(EMPTY)
+
+
+def _evaluated(**parts: Any) -> RunRecord:
+    good = succeeded()
+    assert good.evaluation is not None
+    evaluation = Evaluation.model_validate({"rows": 90, "metrics": {}, **parts})
+    return good.model_copy(update={"evaluation": evaluation})
+
+
+def test_a_model_of_several_classes_shows_which_class_was_taken_for_which() -> None:
+    matrix = {"categories": ["oak", "elm", "ash"], "counts": [[30, 0, 0], [0, 27, 3], [0, 1, 29]]}
+    page = Page(render(_evaluated(multiclass_classification_metrics={"f1": {"value": 0.95}}, confusion_matrix=matrix)))
+    assert "predicted elm" in page.text
+    assert "was ash" in page.text
+
+
+def test_a_model_of_numbers_shows_its_residuals() -> None:
+    residuals = {"edges": [-10, 0, 10], "counts": [40, 50]}
+    text = render(_evaluated(regression_metrics={"rmse": {"value": 4.2}}, residuals=residuals))
+    assert "RMSE" in text
+    assert "Residuals" in text
+
+
+def test_a_margin_below_zero_is_said_to_allow_being_worse() -> None:
+    good = succeeded()
+    assert good.evaluation is not None
+    assert good.evaluation.champion is not None
+    assert good.evaluation.champion.comparison is not None
+    texts = [
+        Page(render(good.model_copy(update={"margin": margin, "evaluation": _difference(good.evaluation, low)}))).text
+        for margin, low in ((-0.1, -0.05), (-0.1, -0.2))
+    ]
+    assert "and is not" in texts[0]
+    assert "the champion stays" in texts[1]
+
+
+def _difference(evaluation: Evaluation, low: float) -> Evaluation:
+    assert evaluation.champion is not None
+    assert evaluation.champion.comparison is not None
+    comparison = evaluation.champion.comparison.model_copy(update={"low": low})
+    return evaluation.model_copy(update={"champion": evaluation.champion.model_copy(update={"comparison": comparison})})
+
+
+def test_each_image_says_how_it_was_represented_and_what_had_no_effect() -> None:
+    image = ContainerImage(uri="repository@sha256:abc", rung="bubblewrap", not_executed=("RUN apt-get install tree",))
+    page = Page(render(succeeded().model_copy(update={"images": (image,)})))
+    for words in ("repository@sha256:abc", "bubblewrap", "RUN apt-get install tree"):
+        assert words in page.text

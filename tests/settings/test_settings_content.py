@@ -24,8 +24,22 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
 def test_the_settings_of_this_repository_are_valid() -> None:
     settings = load_settings(ROOT / "config")
     environments = settings.environments
-    assert "churn" in settings.models
+    assert {model.name: model.task for model in settings.models.values()} == {
+        "churn": "binary",
+        "diabetes": "regression",
+        "iris": "multiclass",
+    }
     assert environments.dev == environments.tools == environments.staging == environments.prod
+
+
+@pytest.mark.parametrize("model", ["diabetes", "iris"])
+def test_the_container_of_this_repository_accepts_the_hyperparameters_of_its_models(model: str) -> None:
+    given = load_settings(ROOT / "config", models=[model]).models[model].hyperparameters
+    program = "import json, sys; from tabular.hyperparameters import parse; print(parse(json.loads(sys.argv[1])).task)"
+    environment = {"PYTHONPATH": str(ROOT / "containers/tabular")}
+    command = [sys.executable, "-c", program, json.dumps(given)]
+    run = subprocess.run(command, check=True, env=environment, capture_output=True, text=True)
+    assert run.stdout.strip() == given["task"]
 
 
 def test_words_mean_what_yaml_1_2_says() -> None:

@@ -140,6 +140,15 @@ def test_a_model_that_does_not_exist_is_reported_with_the_nearest(folder: Path) 
     assert "did you mean churn?" in message
 
 
+def test_lines_are_counted_as_editors_count_them(folder: Path) -> None:
+    text = (folder / CHURN).read_text().replace("Who leaves?", '"Who\x85 \u2028 leaves?"').replace("eta:", "etta:")
+    line = text.split("\n").index("    etta: 0.1") + 1
+    for ends in (text, text.replace("\n", "\r\n"), text.replace("\n", "\r")):
+        (folder / CHURN).write_bytes(ends.encode())
+        (message,) = problems_of(folder)
+        assert f"churn.yaml:{line}: algorithm.hyperparameters.etta " in message
+
+
 def test_hidden_files_and_a_byte_order_mark_are_no_problem(folder: Path) -> None:
     (folder / "models/.gitkeep").touch()
     (folder / CHURN).write_text("\ufeff" + (folder / CHURN).read_text(), encoding="utf-8")

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mlops_constructs.settings import Settings, SettingsError, load_settings
+from tests.settings.container_mistakes import VALID_CONTAINERS
 from tests.settings.settings_mistakes import CHURN, ENVIRONMENTS, VALID
 
 TEXTS = {name: (VALID / name).read_text() for name in (ENVIRONMENTS, CHURN)}
+TEXTS |= {f"models/{path.name}": path.read_text() for path in VALID_CONTAINERS.glob("models/*.yaml")}
 FILES = st.sampled_from(sorted(TEXTS))
 EXAMPLES = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -44,7 +46,7 @@ def check(file: str, content: bytes) -> None:
             lines = str(problem).encode().decode().splitlines()
             assert len(lines) == 4
             assert all(line.isprintable() for line in lines)
-            assert 1 <= problem.line <= content.decode("utf-8", "replace").count("\n") + 2
+            assert 1 <= problem.line <= content.count(b"\n") + content.count(b"\r") + 2
     else:
         assert isinstance(outcome, Settings)
 

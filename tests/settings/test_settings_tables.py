@@ -133,7 +133,7 @@ def test_schema_files_are_fresh() -> None:
 @pytest.mark.parametrize(
     ("name", "file"),
     [("environments", VALID / ENVIRONMENTS), ("environments", ROOT / "config" / ENVIRONMENTS),
-     ("model", ROOT / "config" / CHURN)],
+     *(("model", file) for file in sorted((ROOT / "config/models").glob("*.yaml")))],
 )  # fmt: skip
 def test_editors_accept_valid_files(name: str, file: Path) -> None:
     validator = jsonschema.Draft202012Validator(json.loads(schema.schemas()[f"{name}.json"]))
@@ -145,6 +145,21 @@ def test_editors_refuse_what_loading_refuses() -> None:
     model["algorithm"]["hyperparameters"] |= {"eta": 2, "etta": 1}
     validator = jsonschema.Draft202012Validator(json.loads(schema.schemas()["model.json"]))
     assert len(list(validator.iter_errors(model))) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"container": {"path": "containers/tabular", "image": "x"}}, {"container": {}}, {"container": {"path": "../x"}},
+        {"algorithm": {"name": "xgboost"}}, {"container": None}, {"triggers": {"schedule": "weekly"}},
+        {"container": {"path": "a", "scan": {"allow": [{"id": "CVE-2026-1", "reason": "because"}]}}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_editors_refuse_what_is_no_container(change: dict[str, Any]) -> None:
+    model = yaml.safe_load((ROOT / "config/models/diabetes.yaml").read_text()) | change
+    validator = jsonschema.Draft202012Validator(json.loads(schema.schemas()["model.json"]))
+    assert not validator.is_valid(model)
 
 
 def test_every_setting_is_described() -> None:

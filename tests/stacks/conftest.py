@@ -18,6 +18,8 @@ NETWORK = {
     "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
     "security_group_ids": ["sg-0123456789abcdef0"],
 }
+MODELS = sorted(path.stem for path in (ROOT / "config" / "models").glob("*.yaml"))
+"""The models of the project as it comes: of both recipes, on both routes."""
 NEIGHBOUR = "churn-of-customers-1"
 """A model with the longest possible name, which begins with the name of the other model."""
 
@@ -28,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def configured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two models: churn from a repository, on spare capacity, in a VPC, to be destroyed; and its neighbour."""
+    """The models of the project, churn from a repository, on spare capacity and in a VPC; and its neighbour."""
     folder = shutil.copytree(ROOT / "config", tmp_path_factory.mktemp("configured") / "config")
     environments = read(folder / "environments.yaml")
     tools = environments["tools"] | {"permissions_boundary": BOUNDARY, "network": NETWORK, "notify": ["a@example.com"]}

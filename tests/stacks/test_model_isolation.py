@@ -1,13 +1,14 @@
-"""Two models in one account: the roles of one reach nothing of the other, even where its name begins alike."""
+"""Several models in one account: the roles of one reach nothing of the other, even where its name begins alike."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import permutations
 
 import pytest
 
-from tests.compliance.reading import Template, resources, statements
+from tests.compliance.reading import Template, resources, stacks_with, statements
 from tests.stacks.conftest import NEIGHBOUR
 
 DIGEST = "d41d8cd98f00b204e9800998ecf8427e"
@@ -15,38 +16,56 @@ ACCOUNT = "eu-west-1:111122223333"
 BUCKET = "<BUCKET>"
 
 
-def owned(model: str, prefixes: tuple[str, str, str], data: str) -> list[str]:
+JOBS = ("prepare", "evaluate", "train", "score", "contender")
+
+
+def owned(model: str, prefixes: dict[str, str], data: str, *, environment: str = "prod") -> list[str]:
     """What belongs to a model while it is in use; `prefixes` are those of its jobs, `data` is the key of its data."""
     name, sagemaker = f"mlops-{model}", f"arn:aws:sagemaker:{ACCOUNT}"
-    prepare, evaluate, train = prefixes
+    endpoint, train = f"{name}-{environment}", prefixes["train"]
     return [
-        f"{sagemaker}:processing-job/{prepare}-{DIGEST}-0",
-        f"{sagemaker}:processing-job/{evaluate}-{DIGEST}-0",
+        f"{sagemaker}:processing-job/{prefixes['prepare']}-{DIGEST}-0",
+        f"{sagemaker}:processing-job/{prefixes['evaluate']}-{DIGEST}-0",
         f"{sagemaker}:training-job/{train}-{DIGEST}-1",
-        f"{sagemaker}:endpoint/{name}-prod",
-        f"{sagemaker}:endpoint-config/{name}-prod-v3-0a1b2c3d",
-        f"{sagemaker}:model/{name}-prod-v3-0a1b2c3d",
+        f"{sagemaker}:transform-job/{prefixes['score']}-{DIGEST}-0",
+        f"{sagemaker}:model/{prefixes['contender']}-{DIGEST}-1",
+        f"{sagemaker}:endpoint/{endpoint}",
+        f"{sagemaker}:endpoint-config/{endpoint}-v3-0a1b2c3d",
+        f"{sagemaker}:model/{endpoint}-v3-0a1b2c3d",
         f"{sagemaker}:model-package-group/{name}",
         f"{sagemaker}:model-package/{name}/3",
-        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{name}-prod-latency",
-        f"arn:aws:cloudformation:{ACCOUNT}:stack/{name}-prod/0a1b2c3d",
-        f"arn:aws:codepipeline:{ACCOUNT}:{name}",
+        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{endpoint}-latency",
+        f"arn:aws:cloudformation:{ACCOUNT}:stack/{endpoint}/0a1b2c3d",
         f"arn:aws:states:{ACCOUNT}:execution:{name}-training:0a1b2c3d",
         f"arn:aws:states:{ACCOUNT}:execution:{name}-verification:0a1b2c3d",
-        f"arn:aws:logs:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/{name}-prod:log-stream:live/i-0a1b2c3d",
+        f"arn:aws:logs:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/{endpoint}:log-stream:live/i-0a1b2c3d",
         f"{BUCKET}/{model}/runs/0a1b2c3d/model/{train}-{DIGEST}-1/output/model.tar.gz",
-        f"{BUCKET}/{name[:20]}/Synth/0a1b2c3d",
+        f"{BUCKET}/{model}/runs/0a1b2c3d/decisions/security.json",
         f"{BUCKET}/{data}",
     ]
 
 
+def piped(model: str) -> list[str]:
+    """What belongs to a model whose route is a pipeline, too."""
+    return [f"arn:aws:codepipeline:{ACCOUNT}:mlops-{model}", f"{BUCKET}/{f'mlops-{model}'[:20]}/Synth/0a1b2c3d"]
+
+
+def short(model: str) -> dict[str, str]:
+    return {job: f"mlops-{model}-{job}" for job in JOBS}
+
+
+LONG = {
+    "prepare": "mlops-churn-of-cust-12c1bfe6",
+    "evaluate": "mlops-churn-of-cust-f8782ff8",
+    "train": "mlops-churn-of-cust-0517e6e4",
+    "score": "mlops-churn-of-cust-9de82122",
+    "contender": "mlops-churn-of-cust-95213fa3",
+}
 OWNED = {
-    "churn": owned("churn", ("mlops-churn-prepare", "mlops-churn-evaluate", "mlops-churn-train"), "churn/data.csv"),
-    NEIGHBOUR: owned(
-        NEIGHBOUR,
-        ("mlops-churn-of-cust-f8782ff8", "mlops-churn-of-cust-12c1bfe6", "mlops-churn-of-cust-0517e6e4"),
-        "neighbour/data.csv",
-    ),
+    "churn": owned("churn", short("churn"), "churn/data.csv") + piped("churn"),
+    "iris": owned("iris", short("iris"), "iris/data.csv") + piped("iris"),
+    "diabetes": owned("diabetes", short("diabetes"), "diabetes/data.csv", environment="staging"),
+    NEIGHBOUR: owned(NEIGHBOUR, LONG, "neighbour/data.csv") + piped(NEIGHBOUR),
 }
 
 
@@ -72,13 +91,25 @@ def test_a_model_reaches_everything_of_its_own(configured: dict[str, Template], 
     assert reached(patterns(configured, model), OWNED[model]) == OWNED[model]
 
 
-@pytest.mark.parametrize(("model", "other"), [("churn", NEIGHBOUR), (NEIGHBOUR, "churn")])
+def test_every_model_is_compared(configured: dict[str, Template]) -> None:
+    assert {f"mlops-{model}" for model in OWNED} == set(stacks_with(configured, "AWS::SageMaker::ModelPackageGroup"))
+
+
+@pytest.mark.parametrize(("model", "other"), list(permutations(OWNED, 2)))
 def test_a_model_reaches_nothing_of_another(configured: dict[str, Template], model: str, other: str) -> None:
     assert reached(patterns(configured, model), OWNED[other]) == []
 
 
 def test_no_physical_name_is_given_twice(configured: dict[str, Template]) -> None:
-    keys = ("Name", "StateMachineName", "ModelPackageGroupName", "EndpointName", "AlarmName", "LogGroupName")
+    keys = (
+        "Name",
+        "StateMachineName",
+        "ModelPackageGroupName",
+        "EndpointName",
+        "AlarmName",
+        "LogGroupName",
+        "RepositoryName",
+    )
     names = [
         (resource.body["Type"], resource.properties[key])
         for resource in resources(configured)

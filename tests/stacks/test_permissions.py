@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.compliance.reading import Template, plain, resources, statements
-from tests.stacks.conftest import BOUNDARY, CONNECTION, NETWORK
+from tests.compliance.reading import Resource, Template, plain, resources, stacks_with, statements
+from tests.stacks.conftest import BOUNDARY, CONNECTION, MODELS, NETWORK
 
 ARTIFACTS = "ImportValue:mlops-foundation:ExportsOutputFnGetAttArtifacts"
 
@@ -41,27 +41,39 @@ def actions(templates: dict[str, Template], role: str) -> set[str]:
     }
 
 
-def test_jobs_read_and_write_the_runs_of_their_model_only(templates: dict[str, Template]) -> None:
-    role = "mlops-churn/Model/Training/ExecutionRole"
-    assert objects(templates, role) == {"s3:GetObject": {"churn/runs/*"}, "s3:PutObject": {"churn/runs/*"}}
+@pytest.mark.parametrize("model", MODELS)
+def test_jobs_read_and_write_the_runs_of_their_model_only(templates: dict[str, Template], model: str) -> None:
+    role = f"mlops-{model}/Model/Training/ExecutionRole"
+    assert objects(templates, role) == {"s3:GetObject": {f"{model}/runs/*"}, "s3:PutObject": {f"{model}/runs/*"}}
 
 
-def test_jobs_list_the_runs_of_their_model_only(templates: dict[str, Template]) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_jobs_list_the_runs_of_their_model_only(templates: dict[str, Template], model: str) -> None:
     listings = [
         statement
-        for statement in allowed(templates, "mlops-churn/Model/Training/ExecutionRole")
+        for statement in allowed(templates, f"mlops-{model}/Model/Training/ExecutionRole")
         if statement["Action"] == "s3:ListBucket"
     ]
-    assert {"StringLike": {"s3:prefix": ["churn/runs/*"]}} in [one["Condition"] for one in listings]
+    assert {"StringLike": {"s3:prefix": [f"{model}/runs/*"]}} in [one["Condition"] for one in listings]
     assert all(one["Condition"]["StringLike"]["s3:prefix"] for one in listings)
 
 
-def test_an_endpoint_reads_models_and_writes_nothing(templates: dict[str, Template]) -> None:
-    role = "mlops-churn/Model/ProdEndpointRole"
-    assert objects(templates, role) == {"s3:GetObject": {"churn/runs/*/model.tar.gz"}}
-    assert not {
-        action for action in actions(templates, role) if action.startswith(("s3:Put", "s3:Delete", "sagemaker:"))
-    }
+def endpoint_roles(templates: dict[str, Template], model: str) -> list[Resource]:
+    found = [
+        one for one in resources({model: templates[f"mlops-{model}"]}, "AWS::IAM::Role") if "EndpointRole/" in one.path
+    ]
+    assert len(found) >= 2
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_endpoint_reads_models_and_writes_nothing(templates: dict[str, Template], model: str) -> None:
+    for role in endpoint_roles(templates, model):
+        path = role.path.removesuffix("/Role/Resource")
+        assert objects(templates, path) == {"s3:GetObject": {f"{model}/runs/*/model.tar.gz"}}
+        assert not {
+            action for action in actions(templates, path) if action.startswith(("s3:Put", "s3:Delete", "sagemaker:"))
+        }
 
 
 def test_no_role_but_people_s_may_approve_a_model_package(templates: dict[str, Template]) -> None:
@@ -70,37 +82,62 @@ def test_no_role_but_people_s_may_approve_a_model_package(templates: dict[str, T
         for statement in statements(templates)
         if "sagemaker:UpdateModelPackage" in statement.actions
     }
-    assert updating == {"mlops-churn/Model/PipelineFunctions/RecordApproval/ServiceRole"}
+    assert updating == {
+        f"{stack}/Model/PipelineFunctions/RecordApproval/ServiceRole"
+        for stack in stacks_with(templates, "AWS::CodePipeline::Pipeline")
+    }
 
 
-def test_the_deployment_role_makes_no_roles(templates: dict[str, Template]) -> None:
-    given = actions(templates, "mlops-churn/Model/DeploymentRole")
+@pytest.mark.parametrize("model", MODELS)
+def test_the_deployment_role_makes_no_roles(templates: dict[str, Template], model: str) -> None:
+    given = actions(templates, f"mlops-{model}/Model/DeploymentRole")
     assert {action for action in given if action.startswith("iam:")} == {"iam:PassRole"}
 
 
-def test_the_deployment_role_passes_the_roles_of_its_endpoints_only(templates: dict[str, Template]) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_the_deployment_role_passes_the_roles_of_its_endpoints_only(templates: dict[str, Template], model: str) -> None:
     passed = {
         target
-        for statement in allowed(templates, "mlops-churn/Model/DeploymentRole")
+        for statement in allowed(templates, f"mlops-{model}/Model/DeploymentRole")
         if statement["Action"] == "iam:PassRole"
         for target in ([statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"])
     }
-    assert len(passed) == 3
-    assert all("EndpointRole" in target for target in passed)
+    assert passed == {f"<{role.logical_id}.Arn>" for role in endpoint_roles(templates, model)}
 
 
-def test_only_the_pipeline_hands_out_the_deployment_role(templates: dict[str, Template]) -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_only_the_route_hands_out_the_deployment_role(templates: dict[str, Template], model: str) -> None:
+    stack = f"mlops-{model}"
     passing = {
         statement.resource.path.split("/Policy")[0]
-        for statement in statements(templates)
+        for statement in statements({stack: templates[stack]})
         if "iam:PassRole" in statement.actions and any("DeploymentRole" in target for target in statement.targets)
     }
-    assert passing == {"mlops-churn/Model/Pipeline/ServiceRole"}
+    piped = stack in stacks_with(templates, "AWS::CodePipeline::Pipeline")
+    route = "Pipeline/ServiceRole" if piped else "Release/Workflow/ServiceRole"
+    assert passing == {f"{stack}/Model/{route}"}
+
+
+def test_no_other_stack_uses_the_deployment_role_of_a_model(templates: dict[str, Template]) -> None:
+    exported = [
+        output
+        for model in MODELS
+        for output in templates[f"mlops-{model}"].get("Outputs", {})
+        if "DeploymentRole" in output
+    ]
+    assert exported == []
 
 
 def test_the_build_cannot_deploy(templates: dict[str, Template]) -> None:
-    services = {action.split(":")[0] for action in actions(templates, "mlops-churn/Model/Build/ServiceRole")}
-    assert services == {"kms", "logs", "s3"}
+    for stack in stacks_with(templates, "AWS::CodePipeline::Pipeline"):
+        services = {action.split(":")[0] for action in actions(templates, f"{stack}/Model/Build/ServiceRole")}
+        assert services == {"kms", "logs", "s3"}
+
+
+def test_the_build_of_an_image_cannot_deploy_either(templates: dict[str, Template]) -> None:
+    for stack in stacks_with(templates, "AWS::ECR::Repository"):
+        services = {action.split(":")[0] for action in actions(templates, f"{stack}/Model/ImageBuild/ServiceRole")}
+        assert services == {"ecr", "kms", "logs", "s3"}
 
 
 def test_every_role_has_the_configured_boundary(configured: dict[str, Template]) -> None:
@@ -129,7 +166,9 @@ def test_who_runs_in_the_configured_network_may_make_its_interfaces(
 
 def test_models_and_builds_run_in_the_configured_network(configured: dict[str, Template]) -> None:
     models = resources(configured, "AWS::SageMaker::Model")
-    assert len(models) == 5
+    assert len(models) == len(
+        [stack for stack, one in configured.items() if "ModelPackageArn" in one.get("Parameters", {})]
+    )
     for model in models:
         assert model.properties["VpcConfig"] == {
             "Subnets": NETWORK["subnet_ids"],

@@ -38,8 +38,8 @@ def test_every_hyperparameter_is_text(states: dict[str, Any]) -> None:
 
 
 def test_the_image_has_a_version(states: dict[str, Any]) -> None:
-    image = states["Train"]["Parameters"]["AlgorithmSpecification"]["TrainingImage"]
-    assert image.endswith("/sagemaker-xgboost:3.0-5")
+    assert states["Begin"]["Parameters"]["image"].endswith("/sagemaker-xgboost:3.0-5")
+    assert states["Train"]["Parameters"]["AlgorithmSpecification"]["TrainingImage.$"] == "$.image"
 
 
 def test_training_sees_the_training_and_the_validation_rows_only(states: dict[str, Any]) -> None:
@@ -79,6 +79,12 @@ def test_no_job_has_a_network(configured_states: dict[str, Any]) -> None:
     assert configured_states["Train"]["Parameters"]["EnableNetworkIsolation"] is True
     for name in ("Prepare", "Evaluate", "EvaluateAgainstChampion"):
         assert configured_states[name]["Parameters"]["NetworkConfig"]["EnableNetworkIsolation"] is True, name
+    assert scored(configured_states)["EnableNetworkIsolation"] is True
+
+
+def scored(states: dict[str, Any]) -> dict[str, Any]:
+    """The request for the model that a batch transform job scores; the job itself has no network settings."""
+    return dict(states["Score"]["ItemProcessor"]["States"]["CreateModel"]["Parameters"])
 
 
 def test_a_configured_network_holds_for_every_job(states: dict[str, Any], configured_states: dict[str, Any]) -> None:
@@ -86,6 +92,8 @@ def test_a_configured_network_holds_for_every_job(states: dict[str, Any], config
     assert configured_states["Train"]["Parameters"]["VpcConfig"] == VPC
     for name in ("Prepare", "Evaluate", "EvaluateAgainstChampion"):
         assert configured_states[name]["Parameters"]["NetworkConfig"]["VpcConfig"] == VPC, name
+    assert "VpcConfig" not in scored(states)
+    assert scored(configured_states)["VpcConfig"] == VPC
 
 
 def test_instance_types_are_tried_in_their_order(states: dict[str, Any]) -> None:

@@ -39,6 +39,15 @@ def test_csv_is_answered_by_one_probability_a_line(endpoint: Endpoint) -> None:
     assert len(answer.body.splitlines()) == 3
 
 
+@pytest.mark.parametrize("accept", ["text/csv", "application/json"])
+def test_a_transform_job_is_answered_by_a_line_for_each_row(trained: Job, accept: str) -> None:
+    with serving(trained.base, SAGEMAKER_BATCH="true") as (endpoint, _):
+        answer = endpoint.invoke(csv(FEATURES), Accept=accept)
+    assert answer.body.count("\n") == len(FEATURES)
+    assert answer.body.endswith("\n")
+    assert all(0 < float(line) < 1 for line in answer.body.splitlines())
+
+
 def test_json_is_answered_where_it_is_accepted(endpoint: Endpoint) -> None:
     answer = endpoint.invoke(csv(FEATURES), Accept="application/json")
     scores = [entry["score"] for entry in json.loads(answer.body)["predictions"]]

@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_constructs.settings.data import CodeConnectionsSource, Column, ColumnType, Data, S3Source, Split
+    from mlops_constructs.settings.container import AllowedFinding, Container, Scan, ScanMaximum
+    from mlops_constructs.settings.data import CodeConnectionsSource, Column, ColumnType, Data, S3Source, Split, Task
     from mlops_constructs.settings.environments import Environment, EnvironmentName, Environments, Network
     from mlops_constructs.settings.gates import ChampionGate, DataGate, Gates, Metric, MetricGate, VerifyGate
     from mlops_constructs.settings.loading import Settings, load_settings
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
         Processing,
         RemovalPolicy,
         Serving,
+        Stage,
         Training,
+        Triggers,
     )
     from mlops_constructs.settings.problems import Problem, SettingsError
 
 _MODULES = {
     "Alarms": "model",
     "Algorithm": "model",
+    "AllowedFinding": "container",
     "ChampionGate": "gates",
     "CodeConnectionsSource": "data",
     "Column": "data",
     "ColumnType": "data",
+    "Container": "container",
     "Data": "data",
     "DataGate": "gates",
     "Deploy": "model",
@@ -49,11 +54,16 @@ _MODULES = {
     "Processing": "model",
     "RemovalPolicy": "model",
     "S3Source": "data",
+    "Scan": "container",
+    "ScanMaximum": "container",
     "Serving": "model",
     "Settings": "loading",
     "SettingsError": "problems",
     "Split": "data",
+    "Stage": "model",
+    "Task": "data",
     "Training": "model",
+    "Triggers": "model",
     "VerifyGate": "gates",
     "load_settings": "loading",
 }
@@ -61,10 +71,12 @@ _MODULES = {
 __all__ = [
     "Alarms",
     "Algorithm",
+    "AllowedFinding",
     "ChampionGate",
     "CodeConnectionsSource",
     "Column",
     "ColumnType",
+    "Container",
     "Data",
     "DataGate",
     "Deploy",
@@ -80,11 +92,16 @@ __all__ = [
     "Processing",
     "RemovalPolicy",
     "S3Source",
+    "Scan",
+    "ScanMaximum",
     "Serving",
     "Settings",
     "SettingsError",
     "Split",
+    "Stage",
+    "Task",
     "Training",
+    "Triggers",
     "VerifyGate",
     "load_settings",
 ]

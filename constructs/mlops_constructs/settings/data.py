@@ -15,8 +15,11 @@ from mlops_constructs.settings.section import (
     CsvKey,
     Repository,
     Section,
+    UnknownSettingError,
     ZipKey,
 )
+
+_TWO = 2  # the classes of a binary model
 
 
 class S3Source(Section):
@@ -63,7 +66,7 @@ class Column(Section):
     maximum: float | None = None
     """The largest value (number, integer)."""
     categories: Annotated[tuple[Category, ...], Field(max_length=1000)] = ()
-    """The words of a category; of the label, first the negative one, then the positive one."""
+    """The words of a category; of a label with two, first the negative one, then the positive one."""
     missing: bool = False
     """Whether the value may be blank."""
 
@@ -94,3 +97,25 @@ class Data(Section):
     """Every column of the file."""
     split: Split = Split()
     """How the rows are divided."""
+
+
+class Task(StrEnum):
+    """What a model predicts, which the label tells."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+def task_of(data: Data) -> Task:
+    """Tell what a model predicts from the type of the label and its words.
+
+    Raises:
+        UnknownSettingError: The label is not known, or is a column that cannot be predicted.
+    """
+    label = data.columns.get(data.label)
+    if label is not None and label.type in (ColumnType.NUMBER, ColumnType.INTEGER):
+        return Task.REGRESSION
+    if label is not None and label.type == ColumnType.CATEGORY and len(label.categories) >= _TWO:
+        return Task.BINARY if len(label.categories) == _TWO else Task.MULTICLASS
+    raise UnknownSettingError(data.label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlops_constructs.settings import instances
+from mlops_constructs.settings.container_rules import check_image_region
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.instances import Use
 from mlops_constructs.settings.problems import Finding, Path, listed
@@ -105,30 +106,43 @@ ENVIRONMENT_RULES: Final[tuple[Callable[[Environments], Iterator[Finding]], ...]
 def check_training_instances(model: ModelSettings, region: str) -> Iterator[Finding]:
     """Require training instance types that the region offers."""
     for index, instance_type in enumerate(model.training.instance_types):
-        yield from _check_instance(instance_type, ("training", "instance_types", index), Use.TRAINING, region)
+        unfit = _unfit_for_model(model, instance_type)
+        yield from _check_instance(instance_type, ("training", "instance_types", index), Use.TRAINING, region, unfit)
 
 
 def check_processing_instance(model: ModelSettings, region: str) -> Iterator[Finding]:
     """Require a processing instance type that the region offers."""
     path = ("processing", "instance_type")
-    yield from _check_instance(model.processing.instance_type, path, Use.PROCESSING, region)
+    instance_type = model.processing.instance_type  # where the XGBoost image runs, whatever learns
+    unfit = instances.without_xgboost(instance_type)
+    yield from _check_instance(instance_type, path, Use.PROCESSING, region, unfit)
 
 
 def check_serving_instance(model: ModelSettings, region: str) -> Iterator[Finding]:
     """Require a serving instance type that the region offers."""
-    yield from _check_instance(model.serving.instance_type, ("serving", "instance_type"), Use.HOSTING, region)
+    instance_type = model.serving.instance_type
+    unfit = _unfit_for_model(model, instance_type)
+    yield from _check_instance(instance_type, ("serving", "instance_type"), Use.HOSTING, region, unfit)
 
 
-INSTANCE_RULES: Final[tuple[Callable[[ModelSettings, str], Iterator[Finding]], ...]] = (
+REGION_RULES: Final[tuple[Callable[[ModelSettings, str], Iterator[Finding]], ...]] = (
     check_training_instances,
     check_processing_instance,
     check_serving_instance,
+    check_image_region,
 )
 
 
-def _check_instance(instance_type: str, path: Path, use: Use, region: str) -> Iterator[Finding]:
+def _unfit_for_model(model: ModelSettings, instance_type: str) -> str | None:
+    """Say why the model's own image cannot run on an instance type; None where it can, or nobody knows."""
+    container = getattr(model, "container", None)
+    if container is None:
+        return instances.without_xgboost(instance_type)
+    return instances.without_built_image(instance_type) if getattr(container, "path", None) is not None else None
+
+
+def _check_instance(instance_type: str, path: Path, use: Use, region: str, unfit: str | None) -> Iterator[Finding]:
     offered = instances.offered(use, region)
-    reason = instances.without_xgboost(instance_type)
     if instance_type not in offered and offered:
         exists = instance_type in instances.offered_anywhere(use)
         near = nearest(instance_type, sorted(offered, reverse=True))
@@ -138,9 +152,9 @@ def _check_instance(instance_type: str, path: Path, use: Use, region: str) -> It
             allowed=f"one of {listed(_same_family_first(instance_type, offered), most=12)}",
             remedy=f"did you mean {near}?" if near else "choose one of the types that the region offers",
         )
-    elif reason is not None:
+    elif unfit is not None:
         remedy = "choose a type of the families m5, c5, m6i or c6i"
-        yield Finding(path=path, message=reason, allowed="x86 types, with or without NVIDIA GPUs", remedy=remedy)
+        yield Finding(path=path, message=unfit, allowed="x86 types, with or without NVIDIA GPUs", remedy=remedy)
 
 
 def _same_family_first(instance_type: str, offered: frozenset[str]) -> list[str]:

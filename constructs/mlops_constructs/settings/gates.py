@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
+from mlops_constructs.settings.data import Task
 from mlops_constructs.settings.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Metric(StrEnum):
@@ -17,6 +21,23 @@ class Metric(StrEnum):
     F1 = "f1"
     ACCURACY = "accuracy"
     LOG_LOSS = "log_loss"
+    RMSE = "rmse"
+    MAE = "mae"
+    R2 = "r2"
+
+
+METRICS: Final[Mapping[Task, tuple[Metric, ...]]] = {
+    Task.BINARY: (Metric.AUC, Metric.F1, Metric.ACCURACY, Metric.LOG_LOSS),
+    Task.MULTICLASS: (Metric.F1, Metric.ACCURACY, Metric.LOG_LOSS),
+    Task.REGRESSION: (Metric.RMSE, Metric.MAE, Metric.R2),
+}
+"""What is measured for each task; the f1 of several classes is the mean of theirs."""
+
+SMALLER_IS_BETTER: Final = frozenset({Metric.LOG_LOSS, Metric.RMSE, Metric.MAE})
+"""The metrics that have a ceiling; the others have a floor."""
+
+UNBOUNDED: Final = frozenset({Metric.RMSE, Metric.MAE})
+"""The metrics in the unit of the label, which no fixed range fits."""
 
 
 class DataGate(Section):
@@ -24,8 +45,8 @@ class DataGate(Section):
 
     minimum_rows: Annotated[int, Field(ge=100, le=10**12)] = 2000
     """The smallest number of rows."""
-    minimum_class_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """The smallest share of rows that the rarer class must have."""
+    minimum_class_share: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    """The smallest share of rows that the rarest class must have (where the label is a category)."""
     maximum_duplicate_share: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The largest share of rows that may be copies of other rows."""
 
@@ -34,9 +55,9 @@ class MetricGate(Section):
     """The value that a metric has to reach."""
 
     floor: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The smallest value that passes (auc, f1, accuracy)."""
+    """The smallest value that passes (auc, f1, accuracy, r2)."""
     ceiling: Annotated[float, Field(gt=0)] | None = None
-    """The largest value that passes (log_loss)."""
+    """The largest value that passes (log_loss, rmse, mae)."""
 
 
 class ChampionGate(Section):
@@ -44,8 +65,8 @@ class ChampionGate(Section):
 
     metric: Metric = Metric.AUC
     """The metric that is compared."""
-    margin: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
-    """By how much the new model must be better."""
+    margin: float = 0.0
+    """By how much the new model must be better; below zero, by how much it may be worse."""
     confidence: Annotated[float, Field(ge=0.5, le=0.999)] = 0.95
     """How certain the difference must be."""
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000

@@ -66,6 +66,13 @@ def without_xgboost(instance_type: str) -> str | None:
     return None
 
 
+def without_built_image(instance_type: str) -> str | None:
+    """Say why an image that the pipeline builds cannot run on an instance type; None where it can."""
+    if _GRAVITON.match(instance_type):
+        return "has an ARM processor, for which the pipeline does not build the image"
+    return None
+
+
 def has_gpu(instance_type: str) -> bool:
     """Tell whether an instance type has an NVIDIA GPU."""
     return _GPU.match(instance_type) is not None

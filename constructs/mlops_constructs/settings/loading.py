@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Generic
 
 from pydantic import ValidationError
 
-from mlops_constructs.settings.environment_rules import ENVIRONMENT_RULES, INSTANCE_RULES
+from mlops_constructs.settings.container_rules import check_folder, check_repository
+from mlops_constructs.settings.environment_rules import ENVIRONMENT_RULES, REGION_RULES
 from mlops_constructs.settings.environments import PROJECT, Environments
+from mlops_constructs.settings.findings import known
 from mlops_constructs.settings.model import ModelSettings
-from mlops_constructs.settings.model_rules import MODEL_RULES, check_neighbours, known
+from mlops_constructs.settings.model_rules import MODEL_RULES, check_neighbours
 from mlops_constructs.settings.partly import SectionT, partly
 from mlops_constructs.settings.problems import WHOLE_FILE, Finding, Problem, SettingsError, escape
 from mlops_constructs.settings.section import Section, UnknownSettingError
@@ -60,19 +62,9 @@ def load_settings(folder: pathlib.Path, *, models: Sequence[str] | None = None) 
         model = _check(read(path, file=_show(path)), ModelSettings)
         content = model.content
         if content is not None:
-            for rule in MODEL_RULES:
-                model.add(known(rule(content)))
-            if region is not None:
-                for instance_rule in INSTANCE_RULES:
-                    model.add(known(instance_rule(content, region)))
-            model.add(known(_check_file_name(content, path.stem)))
-            model.add(
-                known(
-                    check_neighbours(
-                        path.stem, project=_project(environments.content), others=_stems(path.parent) - {path.stem}
-                    )
-                )
-            )
+            project = _project(environments.content)
+            for findings in _findings_about(content, path, project=project, region=region):
+                model.add(known(findings))
             loaded[path.stem] = content
         problems += model.problems
     if problems or environments.content is None:
@@ -92,6 +84,19 @@ class _Checked(Generic[SectionT]):
         """Add what a rule has found, unless something is known to be wrong at that very place."""
         taken = {problem.path for problem in self.problems}
         self.problems += [_place(finding, self.document) for finding in findings if finding.path not in taken]
+
+
+def _findings_about(
+    model: ModelSettings, path: pathlib.Path, *, project: str, region: str | None
+) -> Iterator[Iterator[Finding]]:
+    """Ask every rule about a model: those that need it alone, and those that need what is around it."""
+    yield from (rule(model) for rule in MODEL_RULES)
+    if region is not None:
+        yield from (rule(model, region) for rule in REGION_RULES)
+    yield _check_file_name(model, path.stem)
+    yield check_neighbours(path.stem, project=project, others=_stems(path.parent) - {path.stem})
+    yield check_repository(model, project)
+    yield check_folder(model, path.parent.parent.resolve().parent)
 
 
 def _check(document: Document, section: type[SectionT]) -> _Checked[SectionT]:

@@ -7,16 +7,26 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from mlops_constructs.settings.data import Data, Source
+from mlops_constructs.settings.container import Container
+from mlops_constructs.settings.data import Data, Source, Task, task_of
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.gates import Gates
-from mlops_constructs.settings.section import InstanceType, ModelName, Scalar, Section
+from mlops_constructs.settings.schedule import SCHEDULE_PATTERN
+from mlops_constructs.settings.section import InstanceType, ModelName, Scalar, Section, described_by
+from mlops_constructs.settings.xgboost_hyperparameters import text_of
 from mlops_constructs.settings.xgboost_images import VERSIONS
 
-STAGES: Final = ("manual", "repeatable", "reliable", "optimized")
-"""The adoption stages, each of which contains the one before it."""
 
-AVAILABLE_STAGES: Final = ("reliable",)
+class Stage(StrEnum):
+    """The adoption stages, each of which contains the one before it."""
+
+    MANUAL = "manual"
+    REPEATABLE = "repeatable"
+    RELIABLE = "reliable"
+    OPTIMIZED = "optimized"
+
+
+AVAILABLE_STAGES: Final = (Stage.REPEATABLE, Stage.RELIABLE)
 
 _MONTH_IN_MINUTES: Final = 28 * 24 * 60  # the longest job that SageMaker runs
 _LARGEST_VOLUME_GB: Final = 16_384
@@ -90,13 +100,20 @@ class Serving(Section):
     """When the endpoint is not well."""
 
 
+class Triggers(Section):
+    """What starts the model's workflow besides new data."""
+
+    schedule: Annotated[str, described_by(SCHEDULE_PATTERN)] | None = None
+    """When it starts by itself: rate(7 days), or cron(0 6 ? * MON *) in UTC; at stage repeatable."""
+
+
 class Deploy(Section):
     """The way to production."""
 
     environments: Annotated[tuple[EnvironmentName, ...], Field(min_length=1, max_length=3)]
     """The environments, in the order dev, staging, prod."""
     approval_before: EnvironmentName = EnvironmentName.PROD
-    """The environment that a person has to approve."""
+    """The environment that a person has to approve; stage repeatable deploys to those before it."""
 
 
 class ModelSettings(Section):
@@ -105,15 +122,19 @@ class ModelSettings(Section):
     name: ModelName
     """The name of the model: the name of its file."""
     stage: Annotated[str, Field(json_schema_extra={"enum": list(AVAILABLE_STAGES)})]
-    """The adoption stage."""
+    """The adoption stage: repeatable (Step Functions) or reliable (CodePipeline)."""
     description: Annotated[str, Field(max_length=500)] = ""
     """What the model is for, in a sentence."""
     source: Source
     """The code that starts the pipeline."""
     data: Data
     """What the model learns from."""
-    algorithm: Algorithm
-    """How the model learns."""
+    triggers: Triggers = Triggers()
+    """What starts the workflow besides new data."""
+    algorithm: Algorithm | None = None
+    """How the model learns: an algorithm of SageMaker's; this, or a container."""
+    container: Container | None = None
+    """How the model learns: a program of your own; this, or an algorithm."""
     training: Training
     """The machines that train."""
     processing: Processing
@@ -126,3 +147,22 @@ class ModelSettings(Section):
     """The way to production."""
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN
     """What becomes of data and models when the stacks are deleted."""
+
+    @property
+    def task(self) -> Task:
+        """What the model predicts."""
+        return task_of(self.data)
+
+    @property
+    def hyperparameters(self) -> dict[str, str]:
+        """The hyperparameters as SageMaker wants them: all of them text."""
+        recipe = self.algorithm or self.container
+        return {name: text_of(value) for name, value in recipe.hyperparameters.items()} if recipe else {}
+
+    @property
+    def deployed_environments(self) -> tuple[EnvironmentName, ...]:
+        """The environments that a new model reaches by itself, in order; without approval at stage repeatable."""
+        environments = self.deploy.environments
+        if self.stage != Stage.REPEATABLE:
+            return environments
+        return environments[: environments.index(self.deploy.approval_before)]

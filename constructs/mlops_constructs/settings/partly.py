@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from mlops_constructs.settings.section import Section
+from mlops_constructs.settings.xgboost_hyperparameters import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -15,9 +16,13 @@ SectionT = TypeVar("SectionT", bound=Section)
 
 
 def partly(section: type[SectionT], data: dict[str, Any], wrong: AbstractSet[Path], path: Path = ()) -> SectionT:
-    """Build a section from what is right in `data`; whoever asks for the rest meets `UnknownSettingError`."""
+    """Build a section from what is right in `data`; whoever asks for the rest meets `UnknownSettingError`.
+
+    The rest is what is wrong or missing, and what the file seems to have under a misspelt name.
+    """
     values: dict[str, Any] = {}
-    unknown = set()
+    absent = [name for name in section.model_fields if name not in data]
+    unknown = {name for word in data.keys() - section.model_fields.keys() if (name := nearest(str(word), absent))}
     for name, field in section.model_fields.items():
         at = (*path, name)
         if name in data and at not in wrong:
@@ -44,6 +49,8 @@ def _value(annotation: Any, data: Any, wrong: AbstractSet[Path], path: Path) -> 
             return _entries(sections[0] if sections else None, data, wrong, path)
         section = _choose(sections, data)
         return partly(section, data, wrong, path) if section else _UNKNOWN
+    if isinstance(data, list) and sections and all(isinstance(each, dict) for each in data):
+        return tuple(_value(sections[0], each, wrong, (*path, index)) for index, each in enumerate(data))
     if inner:
         return _UNKNOWN
     return tuple(data) if isinstance(data, list) else data

@@ -40,9 +40,18 @@ def _schema(name: str, section: type[Section]) -> dict[str, Any]:
     definitions = schema["$defs"]
     if name == "model":
         definitions["Algorithm"]["properties"]["hyperparameters"] |= _hyperparameters()
+        definitions["Container"] |= _one_of("path", "image")
+        schema |= _one_of("algorithm", "container")
+        for section_name in ("algorithm", "container"):  # nobody writes an empty one, and editors explain it badly
+            described = schema["properties"][section_name]
+            schema["properties"][section_name] = {"description": described["description"], **described["anyOf"][0]}
     else:
         definitions["Environment"]["properties"]["region"]["enum"] = list(ACCOUNTS)
     return schema
+
+
+def _one_of(*names: str) -> dict[str, Any]:
+    return {"oneOf": [{"required": [name]} for name in names]}
 
 
 def _hyperparameters() -> dict[str, Any]:

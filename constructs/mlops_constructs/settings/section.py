@@ -37,6 +37,11 @@ def _matching(pattern: str, allowed: str) -> Any:
     return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": allowed})
 
 
+def described_by(pattern: str) -> Any:
+    """Show a pattern to editors only; a rule checks it, and can say more about a misfit."""
+    return Field(json_schema_extra={"pattern": pattern, "patternErrorMessage": PATTERNS[pattern]})
+
+
 def _scalar(value: object) -> str | int | float | bool:
     if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
@@ -128,3 +133,26 @@ Branch: TypeAlias = Annotated[
 InstanceType: TypeAlias = Annotated[
     str, _matching(r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$", "a SageMaker instance type such as ml.m5.xlarge")
 ]
+FolderPath: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$",
+        "a folder of the repository such as containers/tabular, without '..' and without '/' at its ends",
+    ),
+    Field(max_length=200),
+]
+HyperparameterName: TypeAlias = Annotated[
+    str,
+    _matching(r"^[^\s\x00-\x1f]([^\x00-\x1f]{0,254}[^\s\x00-\x1f])?$", "1 to 256 characters, no blanks around them"),
+]
+FindingId: TypeAlias = Annotated[
+    str, _matching(r"^[A-Z][A-Za-z0-9]*-[A-Za-z0-9:._-]{1,100}$", "the id of a finding such as CVE-2026-12345")
+]
+Day: TypeAlias = Annotated[
+    str, _matching(r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "a day such as 2026-12-31")
+]
+IMAGE_PATTERN: Final = (
+    r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
+    r"/[a-z0-9]+([._/-][a-z0-9]+)*@sha256:[0-9a-f]{64}$"
+)
+PATTERNS[IMAGE_PATTERN] = "<account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<64 hexadecimal digits>"

@@ -6,6 +6,7 @@ stays a word, and `010` is ten. Anchors and merge keys work; tags do not, so tha
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
 import stat
@@ -25,6 +26,7 @@ MOST_VALUES: Final = 50_000
 _LARGEST_INTEGER: Final = 2**63 - 1
 _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE: Final = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
@@ -97,7 +99,7 @@ def parse(text: str, document: Document) -> None:
     except (ValueError, OverflowError):  # a \U escape beyond Unicode, in text in double quotes
         document.report(
             WHOLE_FILE,
-            loader.line + 1 if loader else 1,
+            loader.get_mark().line + 1 if loader else 1,
             "has an escape that is not a character",
             value="an escape such as \\UFFFFFFFF",
             allowed="characters of Unicode",
@@ -125,6 +127,7 @@ class _Loader(
     """Composes nodes; there is no constructor, so that no object can be made from a tag."""
 
     def __init__(self, text: str) -> None:
+        self.starts = [found.end() for found in _LINE_END.finditer(text)]
         yaml.reader.Reader.__init__(self, text)
         yaml.scanner.Scanner.__init__(self)
         yaml.parser.Parser.__init__(self)
@@ -132,10 +135,16 @@ class _Loader(
         yaml.resolver.Resolver.__init__(self)
         self.depth = 0
 
+    def get_mark(self) -> yaml.Mark:
+        """Say where the loader is, in lines as editors count them: YAML 1.1 knows three more ends of a line."""
+        mark = super().get_mark()
+        mark.line = bisect.bisect_right(self.starts, mark.index)
+        return mark
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise _TooDeepError(self.line + 1)
+            raise _TooDeepError(self.get_mark().line + 1)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -332,7 +341,7 @@ def _report_size(document: Document, line: int, message: str) -> None:
 def _report_syntax(error: yaml.MarkedYAMLError, text: str, document: Document) -> None:
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
-    lines = text.splitlines()
+    lines = _LINE_END.split(text)
     source = lines[line - 1] if line <= len(lines) else ""
     reason, remedy = " ".join(filter(None, (error.context, error.problem))), "repair the line, or the one before it"
     allowed = "YAML"

@@ -121,9 +121,9 @@ def answer_type(accept: str | None, *, default: str) -> str:
     return wanted
 
 
-def encode(predictions: Sequence[Sequence[float]], kind: str) -> bytes:
-    """Write predictions: a line each, or JSON."""
-    if kind == JSON:
+def encode(predictions: Sequence[Sequence[float]], kind: str, *, batch: bool = False) -> bytes:
+    """Write predictions: a line each, or JSON; in a transform job always a line each, as the container does."""
+    if kind == JSON and not batch:
         scores = [row[0] if len(row) == 1 else list(row) for row in predictions]
         return json.dumps({"predictions": [{"score": score} for score in scores]}).encode()
     return "".join(",".join(map(str, row)) + "\n" for row in predictions).encode()

@@ -78,6 +78,7 @@ class Server(ThreadingHTTPServer):
         self.model = model
         self.largest_body = largest_body
         self.accept = accept
+        self.batch = os.environ.get("SAGEMAKER_BATCH", "").lower() == "true"
 
     def server_bind(self) -> None:
         """Bind without asking a name server what this machine is called, as the base class would."""
@@ -132,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
             print(f"[ERROR] {error}", flush=True)  # noqa: T201 - the log of the endpoint
             self._answer(error.status, str(error).encode(), "text/html; charset=utf-8")
             return
-        self._answer(HTTPStatus.OK, payload.encode(predictions, kind), kind)
+        self._answer(HTTPStatus.OK, payload.encode(predictions, kind, batch=self.server.batch), kind)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding"):

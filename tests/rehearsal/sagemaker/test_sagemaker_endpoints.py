@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -240,6 +241,29 @@ def test_fault_silent_rollback_keeps_the_old_configuration_without_a_reason(endp
     described = endpoints.update(name, endpoints.configuration("0.5"))
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", old)
     assert "FailureReason" not in described
+    assert endpoints.invoke(name)["Body"].read() == b"0.25"
+
+
+def test_fault_serve_dies_kills_the_container_at_the_first_invocation(endpoints: Endpoints) -> None:
+    name = endpoints.in_service("0.25")
+    FAULTS.activate(Fault.SERVE_DIES)
+    for _ in range(2):  # it is not started again
+        with pytest.raises(ClientError, match="the container does not answer") as error:
+            endpoints.invoke(name)
+        assert error.value.response["Error"]["Code"] == "ModelError"
+    FAULTS.activate(None)
+    endpoints.update(name, endpoints.configuration("0.5"))
+    assert endpoints.invoke(name)["Body"].read() == b"0.5"
+
+
+def test_fault_serve_unhealthy_leaves_the_old_variant_serving(endpoints: Endpoints) -> None:
+    name = endpoints.in_service("0.25")
+    FAULTS.activate(Fault.SERVE_UNHEALTHY)
+    began = time.monotonic()
+    described = endpoints.update(name, endpoints.configuration("0.5"))
+    assert time.monotonic() - began < 15
+    assert described["EndpointStatus"] == "InService"
+    assert "ping health check" in described["FailureReason"]
     assert endpoints.invoke(name)["Body"].read() == b"0.25"
 
 

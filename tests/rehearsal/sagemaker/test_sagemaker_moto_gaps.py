@@ -12,7 +12,7 @@ import pytest
 from mlops.rehearsal import processes
 
 PROBE = """
-import importlib, json, sys
+import importlib, inspect, json, sys
 import boto3
 from moto import mock_aws
 
@@ -33,7 +33,9 @@ def refused(call, **asked):
     return False
 
 from moto.sagemaker.responses import SageMakerResponse
-for api in ("update_endpoint", "stop_training_job", "delete_model_package", "delete_model_package_group"):
+for api in (
+    "update_endpoint", "stop_training_job", "stop_transform_job", "delete_model_package", "delete_model_package_group"
+):
     found["moto has no " + api] = not hasattr(SageMakerResponse, api)
 
 with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
@@ -52,6 +54,16 @@ with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
     status = sagemaker.describe_training_job(TrainingJobName="a")["TrainingJobStatus"]
     found["a training job is Completed at creation"] = status == "Completed"
     found["the name of a training job may be used twice"] = not refused(sagemaker.create_training_job, **job)
+    transform = dict(
+        TransformJobName="a", ModelName="nobody",
+        TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://nowhere"}}},
+        TransformOutput={"S3OutputPath": "s3://nowhere"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    sagemaker.create_transform_job(**transform)
+    status = sagemaker.describe_transform_job(TransformJobName="a")["TransformJobStatus"]
+    found["a transform job is Completed at creation, without its model"] = status == "Completed"
+    found["the name of a transform job may be used twice"] = not refused(sagemaker.create_transform_job, **transform)
     model = dict(ModelName="m", ExecutionRoleArn="arn:aws:iam::123456789012:role/r", PrimaryContainer={"Image": "x"})
     sagemaker.create_model(**model)
     found["the name of a model may be used twice"] = not refused(sagemaker.create_model, **model)
@@ -89,6 +101,23 @@ with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
     factory = importlib.import_module(service + ".state_task_service_factory")
     found["SageMaker is not integrated"] = "sagemaker" in factory._UNSUPPORTED_SERVICE_NAMES
 
+    found["builds are not integrated"] = "codebuild" in factory._UNSUPPORTED_SERVICE_NAMES
+    nested = importlib.import_module(service + ".state_task_service_sfn").StateTaskServiceSfn
+    found["a stopped task leaves the nested execution running"] = "_after_eval_execution" not in vars(nested)
+    CustomErrorName = importlib.import_module(
+        "moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name"
+    ).CustomErrorName
+    found["an error of Step Functions itself cannot be handed on"] = refused(
+        CustomErrorName, error_name="States.TaskFailed"
+    )
+    iterations = importlib.import_module(
+        "moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component"
+    )
+    found["a Map state that failed leaves its iterations running"] = "set_stop" not in inspect.getsource(iterations)
+    json_path = importlib.import_module("moto.stepfunctions.parser.asl.utils.json_path")
+    value = json_path.extract_json("$.a[0].b", {"a": [{"b": 1}]})
+    found["a member behind an index is a list"] = value == [1]
+
     StateTaskService = importlib.import_module(service + ".state_task_service").StateTaskService
     parameters = {"StateMachineArn": "a"}
     StateTaskService._normalise_parameters(None, parameters)
@@ -118,9 +147,16 @@ HOOKS = (
     "moto.stepfunctions.responses:StepFunctionResponse.stop_execution",
     "moto.stepfunctions.parser.backend.execution:BaseExecutionWorkerCommunication.terminated",
     f"{_ASL}.common.error_name.error_equals_decl:ErrorEqualsDecl._eval_body",
+    f"{_ASL}.common.error_name.custom_error_name:CustomErrorName.__init__",
+    f"{_ASL}.state.exec.state_task.service.state_task_service_sfn:StateTaskServiceSfn._build_sync2_resolver",
+    f"{_ASL}.state.exec.state_task.service.state_task_service_callback:StateTaskServiceCallback._after_eval_execution",
+    "moto.stepfunctions.parser.asl.utils.json_path:extract_json",
+    "moto.stepfunctions.parser.asl.eval.states:extract_json",
     f"{_ASL}.common.retry.retrier_decl:time",
     f"{_ASL}.state.state:CommonStateField._eval_body",
     f"{_ASL}.state.exec.execute_state:ExecutionState._handle_catch",
+    f"{_ASL}.state.exec.state_map.iteration.inline_iteration_component:InlineIterationComponent._eval_body",
+    "moto.stepfunctions.parser.asl.eval.environment:Environment.set_stop",
     f"{_ASL}.state.wait.wait_function.wait_function:WaitFunction._wait_interval",
     f"{_ASL}.state.exec.state_task.state_task_factory:state_task_service_for",
     f"{_ASL}.state.exec.state_task.lambda_eval_utils:boto_client_for",
@@ -139,6 +175,14 @@ GAPS = (
     "a training job is Completed at creation",
     "the name of a training job may be used twice",
     "the name of a model may be used twice",
+    "moto has no stop_transform_job",
+    "a transform job is Completed at creation, without its model",
+    "the name of a transform job may be used twice",
+    "builds are not integrated",
+    "a stopped task leaves the nested execution running",
+    "an error of Step Functions itself cannot be handed on",
+    "a member behind an index is a list",
+    "a Map state that failed leaves its iterations running",
     "new instance types are unknown",
     "an endpoint is InService at creation",
     "every invocation is answered with body",

@@ -35,6 +35,34 @@ def channel(account: Any, name: str, text: str) -> dict[str, Any]:
     return {"ChannelName": name, "ContentType": "text/csv", "DataSource": {"S3DataSource": source}}
 
 
+def transformed(account: Any, waiting: Any, model: str, text: str) -> str:
+    """Return what a transform job with a model makes of `text`."""
+    account.put(f"{model}/score/test.csv", text)
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{account.bucket}/{model}/score"}}
+    account.sagemaker.create_transform_job(
+        TransformJobName=model,
+        ModelName=model,
+        MaxPayloadInMB=6,
+        BatchStrategy="MultiRecord",
+        TransformInput={"DataSource": source, "ContentType": "text/csv", "SplitType": "Line"},
+        TransformOutput={
+            "S3OutputPath": f"s3://{account.bucket}/{model}/scores",
+            "Accept": "text/csv",
+            "AssembleWith": "Line",
+        },
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+
+    def ended() -> Any:
+        job = account.sagemaker.describe_transform_job(TransformJobName=model)
+        return job if job["TransformJobStatus"] != "InProgress" else None
+
+    job = waiting(ended)
+    assert job["TransformJobStatus"] == "Completed", job
+    answer: bytes = account.get(f"s3://{account.bucket}/{model}/scores/test.csv.out")
+    return answer.decode()
+
+
 def test_xgboost_trains_reports_metrics_and_serves(account: Any, waiting: Any) -> None:
     job = account.train(
         AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},
@@ -66,8 +94,10 @@ def test_xgboost_trains_reports_metrics_and_serves(account: Any, waiting: Any) -
     answer = account.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType="text/csv", Accept="text/csv", Body="2.0,0.5\n-2.0,-0.5"
     )
-    high, low = (float(word) for word in answer["Body"].read().decode().replace(",", "\n").split())
+    body = answer["Body"].read().decode()
+    high, low = (float(word) for word in body.replace(",", "\n").split())
     assert low < 0.5 < high
+    assert transformed(account, waiting, name, "2.0,0.5\n-2.0,-0.5\n") == body
     account.sagemaker.delete_endpoint(EndpointName=name)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from mlops.rehearsal import sample_data
+from mlops.rehearsal import sample_customers
 from mlops.rehearsal.faults import Fault
 from mlops.rehearsal.xgboost_algorithm.native import Booster, Matrix
 from tests.xgboost_algorithm.training_job import Job
@@ -90,7 +90,7 @@ def advantage(challenger: Trained, champion: Trained) -> tuple[float, float, flo
 @pytest.fixture(scope="module")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Trained]:
     folder = tmp_path_factory.mktemp("versions")
-    return {version: train(folder / str(version), sample_data.extract(version=version)) for version in (1, 2)}
+    return {version: train(folder / str(version), sample_customers.extract(version=version)) for version in (1, 2)}
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -108,7 +108,7 @@ def test_every_version_passes_the_configured_floors(versions: dict[int, Trained]
 
 @pytest.mark.parametrize("seed", [2, 3])
 def test_eight_thousand_customers_teach_a_good_but_not_a_perfect_model(tmp_path: Path, seed: int) -> None:
-    trained = train(tmp_path, sample_data.generate(8000, seed=seed))
+    trained = train(tmp_path, sample_customers.generate(8000, seed=seed))
     scores = trained.predict(np.ascontiguousarray(trained.held_out[:, 1:]))
     assert 0.88 <= auc(trained.held_out[:, 0], scores) <= 0.94
 
@@ -120,5 +120,5 @@ def test_the_second_version_beats_the_first_beyond_doubt(versions: dict[int, Tra
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_worse_challenger_beats_no_champion(tmp_path: Path, versions: dict[int, Trained], version: int) -> None:
-    worse = train(tmp_path, sample_data.extract(version=version, fault=Fault.WORSE_CHALLENGER))
+    worse = train(tmp_path, sample_customers.extract(version=version, fault=Fault.WORSE_CHALLENGER))
     assert all(advantage(worse, champion)[0] <= 0 for champion in versions.values())

@@ -1,0 +1,19 @@
+"""What all models of an account share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedResources:
+    """Key, buckets and topic."""
+
+    key: kms.IKey
+    data: s3.IBucket
+    artifacts: s3.IBucket
+    topic: sns.ITopic

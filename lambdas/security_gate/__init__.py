@@ -1,0 +1,1 @@
+"""Decides whether the scan of an image lets it be used."""
