@@ -34,7 +34,6 @@ def rehearse(
     try:
         _check_installation()
         fault = _fault(fault_name)
-        _check_terminal(approve=approve)
         path = (report or project.ROOT / "reports" / f"{model}{f'-{fault}' if fault else ''}.html").absolute()
         _check_report(path)
         own = _own_data(data)
@@ -199,6 +198,8 @@ def _rehearse(
     beginning = Rehearsal(
         model, approver=approver, data=data
     )  # before the display: it finds what is wrong in the settings
+    if beginning.asks_for_approval:
+        _check_terminal(approve=approve)
     if fault is not None and EXPECTED[fault].needs_build and not beginning.builds_image:
         msg = f"--fault: '{fault}' needs a model whose image is built (container.path); {model} has none"
         raise _RefusedError(msg)

@@ -24,6 +24,9 @@ def project(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("pyproject.toml", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
+    container = tmp_path / "containers" / "tabular"
+    container.mkdir(parents=True)
+    shutil.copy(ROOT / "containers" / "tabular" / "requirements.txt", container)
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in ("python", "uv", "npm"):
@@ -67,7 +70,16 @@ def test_the_checkers_are_set_up_once_and_only_when_asked_for(project: Path) -> 
     assert set_up(project, "checkers") == ([], "")
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "package-lock.json", "requirements/dev.txt", "tools/setup.sh"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pyproject.toml",
+        "package-lock.json",
+        "requirements/dev.txt",
+        "containers/tabular/requirements.txt",
+        "tools/setup.sh",
+    ],
+)
 def test_a_changed_pin_sets_up_again(project: Path, name: str) -> None:
     set_up(project)
     with (project / name).open("a") as file:

@@ -38,6 +38,8 @@ class ImageRepository(Construct):
             encryption_configuration=ecr.CfnRepository.EncryptionConfigurationProperty(
                 encryption_type="KMS", kms_key=key.key_arn
             ),
+            # Else a model that may be destroyed could not be: a repository with images is not deleted.
+            empty_on_delete=removal_policy is RemovalPolicy.DESTROY,
         )
         self.repository.apply_removal_policy(removal_policy)
 

@@ -155,6 +155,11 @@ class Rehearsal:
         return stacks
 
     @property
+    def asks_for_approval(self) -> bool:
+        """Whether the route asks a person."""
+        return self.model.deploy.approval_before in self.environments
+
+    @property
     def builds_image(self) -> bool:
         """Whether the route builds the container image."""
         return self.model.container is not None and self.model.container.path is not None
