@@ -38,6 +38,7 @@ lock: setup ## compile the hashed requirements again, after a change of pyprojec
 	@echo 'checkov==3.3.30' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/checkov.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/tabular/requirements.in -o containers/tabular/requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/vision/requirements.in -o containers/vision/requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group vision --constraint requirements/dev.txt -o requirements/vision.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header benchmarks/serving/requirements.in -o benchmarks/serving/requirements.txt
 
 clean: ## remove what the other commands wrote

@@ -12,19 +12,21 @@ from rich.table import Table
 from benchmarks.figures import Figure, keep
 
 BENCHMARKS = ("rehearse", "faults", "synth", "serving")
+OPTIONAL = ("vision",)
+"""Those that run only when they are named: they need packages of an optional group."""
 QUICK = ("serving",)
 """Those that know `--quick`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the named benchmarks, or all."""
+    """Run the named benchmarks, or all but the optional ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS + OPTIONAL)}")
     parser.add_argument("--quick", action="store_true", help=f"a short look, nothing is kept; for {', '.join(QUICK)}")
     options = parser.parse_args(arguments)
     names = options.names or (QUICK if options.quick else BENCHMARKS)
-    for unknown in set(names) - set(BENCHMARKS):
-        parser.error(f"there is no benchmark '{unknown}'; there are {', '.join(BENCHMARKS)}")
+    for unknown in set(names) - {*BENCHMARKS, *OPTIONAL}:
+        parser.error(f"there is no benchmark '{unknown}'; there are {', '.join(BENCHMARKS + OPTIONAL)}")
     for slow in set(names) - set(QUICK) if options.quick else ():
         parser.error(f"'{slow}' knows no --quick; {', '.join(QUICK)} does")
     console = Console()

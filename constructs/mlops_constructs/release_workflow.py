@@ -61,7 +61,7 @@ class ReleaseWorkflow(Construct):
         self._partition, self._model = Stack.of(self).partition, model
         self._training, self._verification, self._functions = training, verification, functions
         self._image_build, self._deployment_role = image_build, deployment_role
-        self._endpoints = endpoint_names
+        self._endpoints, self._data = endpoint_names, data
         self._updates = [
             StackUpdate(
                 partition=self._partition,
@@ -87,7 +87,7 @@ class ReleaseWorkflow(Construct):
 
     def definition(self) -> dict[str, Any]:
         """Return the whole workflow as ASL."""
-        states: dict[str, State] = {**self._build(), "Train": self._train()}
+        states: dict[str, State] = {**self._build(), "Train": self._train(), **self._newest()}
         following = [f"{update.stage}Deploy" for update in self._updates[1:]]
         for update, next_state in zip(self._updates, [*following, None], strict=True):
             states |= update.states(deployed=f"{update.stage}Verify")
@@ -130,10 +130,43 @@ class ReleaseWorkflow(Construct):
             self._training,
             payload,
             name="$.run",
-            next_state=f"{self._updates[0].stage}Deploy",
+            next_state="NewestData",
             result_path="$.train",
             keep={f"{field}.$": f"$.Output.{field}" for field in kept},
         )
+
+    def _newest(self) -> dict[str, State]:
+        """Let only the release of the newest data deploy: two that run side by side may end in either order."""
+        newest = "$.newest.version"
+        return {
+            "NewestData": asl.task(
+                f"arn:{self._partition}:states:::aws-sdk:s3:headObject",
+                {"Bucket.$": "$.data.bucket", "Key.$": "$.data.key"},
+                timeout_seconds=60,
+                catch=asl.catch_all("ExplainFailure"),
+                next_state="IsNewest",
+                result_path="$.newest",
+                result_selector={"version.$": "$.VersionId"},
+            ),
+            "IsNewest": asl.choice(
+                [
+                    {
+                        "Variable": newest,
+                        "StringEqualsPath": "$.data.version",
+                        "Next": f"{self._updates[0].stage}Deploy",
+                    }
+                ],
+                default="Superseded",
+            ),
+            "Superseded": {
+                "Type": "Fail",
+                "Error": "Superseded",
+                "CausePath": (
+                    "States.Format('version {} of the data has arrived since this release began with version {}: "
+                    "its own release deploys, this one does not', $.newest.version, $.data.version)"
+                ),
+            },
+        }
 
     def _verify(self, update: StackUpdate, next_state: str | None) -> State:
         return self._execute(
@@ -211,6 +244,7 @@ class ReleaseWorkflow(Construct):
             because="the id that CloudFormation appends to the stack's name",
         )
         role.allow_pass(self._deployment_role)
+        role.allow("s3:GetObject", on=self._data.arn_for_objects(self._model.data.key))
         role.allow("lambda:InvokeFunction", on=self._functions.explain_failure.arn)
 
     def _allow_rule(self, name: str) -> None:

@@ -21,8 +21,8 @@ _WORK = frozenset({"Task", "Map", "Parallel"})
 _PLACES = {"BuildImage": ("Build", "Image")}
 _TELLING = "ExplainFailure"
 """The state that puts the cause of a failure into words: not a step of the release."""
-_LOOKING = ":cloudformation:describe"
-"""In the resource of states that look at a stack: not a step of the release either."""
+_LOOKING = (":cloudformation:describe", ":s3:head")
+"""In the resource of states that look at a stack or the data: not a step of the release either."""
 
 
 class Route(ABC):
@@ -151,7 +151,7 @@ class ReleaseRoute(Route):
         stages: dict[str, list[tuple[str, str]]] = {}
         for name in _order(definition):
             state = definition["States"][name]
-            if state["Type"] in _WORK and name != _TELLING and _LOOKING not in state.get("Resource", ""):
+            if state["Type"] in _WORK and name != _TELLING and not _looks(state):
                 stage, action = _place(name)
                 stages.setdefault(stage, []).append((action, _provider(state)))
         return [{"name": stage, "actions": actions} for stage, actions in stages.items()]
@@ -210,6 +210,10 @@ def _place(state: str) -> tuple[str, str]:
         if state.startswith(environment) and state != environment:
             return environment, state.removeprefix(environment)
     return _PLACES.get(state, (state, state))
+
+
+def _looks(state: dict[str, Any]) -> bool:
+    return any(part in state.get("Resource", "") for part in _LOOKING)
 
 
 def _provider(state: dict[str, Any]) -> str:

@@ -66,6 +66,23 @@ def test_the_same_upload_announced_twice_releases_once(rehearsal: Rehearsal, fir
     assert run.executions_started == 1
 
 
+def test_a_release_of_older_data_does_not_deploy(rehearsal: Rehearsal, first: Run) -> None:
+    serving = rehearsal.serving("staging")
+    client = credentials.client("stepfunctions")
+    machines = client.list_state_machines()["stateMachines"]
+    machine = next(one["stateMachineArn"] for one in machines if one["name"] == "mlops-diabetes-release")
+    arn = f"{machine.replace(':stateMachine:', ':execution:')}:{first.execution_id}"
+    asked = json.loads(client.describe_execution(executionArn=arn)["input"])
+    rehearsal._client("s3").put_object(  # noqa: SLF001 - newer data that starts no release of its own
+        Bucket=rehearsal.data_bucket, Key="diabetes/data.csv", Body=b"not data"
+    )
+    newest = client.start_execution(stateMachineArn=machine, name="late", input=json.dumps({**asked, "run": "late"}))
+    assert rehearsal._follow("late") == "Failed"  # noqa: SLF001 - as `run` does
+    described = client.describe_execution(executionArn=newest["executionArn"])
+    assert described["error"] == "Superseded"
+    assert rehearsal.serving("staging") == serving
+
+
 def test_a_fault_ends_the_release_with_its_cause_and_spares_the_champion(rehearsal: Rehearsal, first: Run) -> None:
     run = rehearsal.run(rehearsal.sample(version=2, fault=Fault.SERVE_DIES), fault=Fault.SERVE_DIES)
     assert shortcomings(EXPECTED[Fault.SERVE_DIES], run) == [], run.failure()

@@ -76,7 +76,7 @@ def test_a_release_builds_trains_deploys_and_verifies_in_this_order(releases: di
             for environment in before_approval(model)
             for step in ("Deploy", "Describe", "Deployed", "Verify")
         ]
-        assert successes(states, "BuildImage") == ["BuildImage", "Train", *deployments]
+        assert successes(states, "BuildImage") == ["BuildImage", "Train", "NewestData", *deployments]
 
 
 def test_the_next_environment_waits_for_the_verification_of_the_one_before(releases: dict[str, dict[str, Any]]) -> None:
