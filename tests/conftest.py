@@ -53,8 +53,14 @@ def read_templates(assembly: Path) -> dict[str, Template]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the whole rehearsals last: they start and stop an emulated AWS of their own in this process."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Run what starts an emulated AWS in this process after what uses moto as it is, and whole rehearsals last."""
+    emulated = [ROOT / "tests" / name for name in ("container", "rehearsal")]
+
+    def place(item: pytest.Item) -> tuple[bool, bool]:
+        slow = item.get_closest_marker("slow") is not None
+        return slow, any(folder in item.path.parents for folder in emulated)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

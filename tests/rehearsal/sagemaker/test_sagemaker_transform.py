@@ -20,7 +20,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(os.environ.get("PARAMETERS", "").encode())
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        print("asked", len(body.splitlines()), self.headers["Content-Type"], self.headers["Accept"], flush=True)
+        said = " ".join(["asked", str(len(body.splitlines())), self.headers["Content-Type"], self.headers["Accept"]])
+        print(said + "\\n", end="", flush=True)
         status = 200
         for word, code in (("bad", 400), ("broken", 500)):
             if word in body:
