@@ -66,7 +66,7 @@ class Plan:
         ]
 
 
-FULL = Plan(rounds=5, seconds=1, starts=3, concurrency=(1, 16, 64))
+FULL = Plan(rounds=4, seconds=1, starts=3, concurrency=(1, 16, 64))
 QUICK = Plan(rounds=1, seconds=1, starts=1, concurrency=(16,))
 
 
