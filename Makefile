@@ -35,11 +35,12 @@ schema: setup ## the JSON Schemas that editors use
 lock: setup ## compile the hashed requirements again, after a change of pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements/dev.txt
 	@echo 'uv==0.13.9' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/uv.txt
-	@echo 'checkov==3.3.30' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/checkov.txt
+	@printf 'checkov==3.3.30\ncfripper==1.22.1\n' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header - -o requirements/checkov.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/tabular/requirements.in -o containers/tabular/requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header containers/vision/requirements.in -o containers/vision/requirements.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group vision --constraint requirements/dev.txt -o requirements/vision.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group notebook -o requirements/notebook.txt
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header benchmarks/serving/requirements.in -o benchmarks/serving/requirements.txt
 
 clean: ## remove what the other commands wrote
-	rm -rf .venv .venv-checkov node_modules .containers cdk.out reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-checkov .venv-notebook node_modules .containers cdk.out reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

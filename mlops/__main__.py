@@ -32,7 +32,18 @@ def _parser() -> argparse.ArgumentParser:
     rehearse.add_argument("--keep", action="store_true", help="keep the endpoints answering until Ctrl-C")
     rehearse.add_argument("--fault", metavar="NAME", help="inject what production does; 'list' names the faults")
     rehearse.add_argument(
+        "--without-statement",
+        metavar="NAME",
+        help="take a statement out of a policy between accounts and see what breaks; 'list' names them",
+    )
+    rehearse.add_argument(
         "--data", metavar="FILE", type=Path, help="CSV with a header to upload instead of generated data"
+    )
+    rehearse.add_argument(
+        "--environments",
+        metavar="FILE",
+        type=Path,
+        help="the accounts, instead of config/environments.yaml; see config/accounts.example.yaml",
     )
     rehearse.add_argument(
         "--report", metavar="FILE", type=Path, help="where the report goes (default: reports/<model>[-<fault>].html)"
@@ -53,6 +64,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     build.add_argument("path", metavar="PATH", type=Path, help="the folder with the Dockerfile")
     build.add_argument("--repository", metavar="NAME", required=True, help="the ECR repository, such as mlops-iris")
+    give = commands.add_parser(
+        "hand-over",
+        help="hand a trained model over to its pipeline, from the data scientists' account",
+        description="Checks the three files, uploads them to the bucket of candidates with the credentials and the "
+        "region of your shell, and registers and approves them as one model package, which starts the pipeline. The "
+        "same candidate twice is handed over once.",
+    )
+    give.add_argument("name", metavar="MODEL", help="name of a file in config/models, without .yaml")
+    for option, what in (
+        ("--model", "the trained model, as a training job packs it: model.tar.gz"),
+        ("--data", "the CSV with a header that it was trained and measured with"),
+        ("--metrics", "what it was measured to be: evaluation.json"),
+    ):
+        give.add_argument(option, metavar="FILE", type=Path, required=True, help=what)
+    give.add_argument("--code-version", metavar="V", help="the commit of the code that trained it")
     for command in (check, build):
         command.add_argument(
             "--rung",
@@ -72,6 +98,16 @@ def _command(options: argparse.Namespace, lifetime: Lifetime) -> int:
         from mlops.container.cli import build_image  # noqa: PLC0415
 
         return build_image(options.path, repository=options.repository, rung=options.rung)
+    if options.command == "hand-over":
+        from mlops.handover import hand_over  # noqa: PLC0415
+
+        return hand_over(
+            options.name,
+            archive=options.model,
+            data=options.data,
+            metrics=options.metrics,
+            code_version=options.code_version,
+        )
     from mlops.rehearse import rehearse  # noqa: PLC0415
 
     return rehearse(
@@ -81,6 +117,8 @@ def _command(options: argparse.Namespace, lifetime: Lifetime) -> int:
         fault_name=options.fault,
         report=options.report,
         data=options.data,
+        environments=options.environments,
+        without=options.without_statement,
         output_lost=lifetime.output_lost,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import re
 import sys
 import tempfile
 import time
@@ -26,6 +27,8 @@ def rehearse(
     fault_name: str | None,
     report: Path | None,
     data: Path | None = None,
+    environments: Path | None = None,
+    without: str | None = None,
     output_lost: Callable[[], None] | None = None,
 ) -> int:
     """Rehearse `model` and return the exit status; `output_lost` is called when nothing can be written any more."""
@@ -34,11 +37,21 @@ def rehearse(
     try:
         _check_installation()
         fault = _fault(fault_name)
-        path = (report or project.ROOT / "reports" / f"{model}{f'-{fault}' if fault else ''}.html").absolute()
+        path = (report or project.ROOT / "reports" / f"{model}{_kind_of_run(fault, without)}.html").absolute()
         _check_report(path)
         own = _own_data(data)
         TIMELINE.reset()
-        return _guarded(model, approve=approve, keep=keep, fault=fault, report=path, data=own, output_lost=output_lost)
+        return _guarded(
+            model,
+            approve=approve,
+            keep=keep,
+            fault=fault,
+            report=path,
+            data=own,
+            environments=environments,
+            without=without,
+            output_lost=output_lost,
+        )
     except _RefusedError as refused:
         sys.stderr.write(f"{refused}\n")
         return refused.status
@@ -74,6 +87,16 @@ def _fault(name: str | None) -> Fault | None:
     hint = f"; did you mean '{near[0]}'?" if near else ""
     msg = f"--fault: there is no fault '{name}'; the faults are {', '.join(Fault)}{hint}"
     raise _RefusedError(msg)
+
+
+def _kind_of_run(fault: Fault | None, without: str | None) -> str:
+    """Return the end of the report's name."""
+    if fault and without:
+        msg = "--fault and --without-statement: one at a time, or nobody knows what broke the run"
+        raise _RefusedError(msg)
+    if without:
+        return f"-without-{re.sub('[^A-Za-z0-9]+', '-', without)}"
+    return f"-{fault}" if fault else ""
 
 
 def _list_faults() -> int:
@@ -147,6 +170,8 @@ def _guarded(
     fault: Fault | None,
     report: Path,
     data: str | None,
+    environments: Path | None,
+    without: str | None,
     output_lost: Callable[[], None] | None,
 ) -> int:
     """Rehearse where nothing can reach a real account, and say in a sentence why it could not be done."""
@@ -155,17 +180,28 @@ def _guarded(
 
     credentials.scrub_environment()
     from mlops.rehearsal.assembly import AssemblyError  # noqa: PLC0415
+    from mlops.rehearsal.candidate import CandidateError  # noqa: PLC0415
+    from mlops.rehearsal.handing_over import HandoverError  # noqa: PLC0415
+    from mlops.rehearsal.missing_statement import UnknownStatementError  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
     from mlops.rehearsal.sample_data import NoSampleError  # noqa: PLC0415
     from mlops_constructs.settings import SettingsError  # noqa: PLC0415
 
     try:
         return _rehearse(
-            model, approve=approve, keep=keep, fault=fault, report=report, data=data, output_lost=output_lost
+            model,
+            approve=approve,
+            keep=keep,
+            fault=fault,
+            report=report,
+            data=data,
+            environments=environments,
+            without=without,
+            output_lost=output_lost,
         )
-    except (SettingsError, NoSampleError) as error:
+    except (SettingsError, NoSampleError, UnknownStatementError) as error:
         raise _RefusedError(str(error)) from error
-    except (project.SynthesisError, RehearsalError, AssemblyError) as error:
+    except (project.SynthesisError, RehearsalError, AssemblyError, CandidateError, HandoverError) as error:
         msg = f"The rehearsal stopped: {error}"
         raise _RefusedError(msg, status=NOT_AS_INTENDED) from error
 
@@ -178,12 +214,15 @@ def _rehearse(
     fault: Fault | None,
     report: Path,
     data: str | None,
+    environments: Path | None,
+    without: str | None,
     output_lost: Callable[[], None] | None,
 ) -> int:
     from rich.console import Console  # noqa: PLC0415 - see above
 
     from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415
     from mlops.rehearsal.keep import how_to_call  # noqa: PLC0415
+    from mlops.rehearsal.missing_statement import words_of  # noqa: PLC0415
     from mlops.rehearsal.recording import record_run  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import Rehearsal  # noqa: PLC0415
     from mlops.report.html import render  # noqa: PLC0415
@@ -196,7 +235,7 @@ def _rehearse(
         return approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
 
     beginning = Rehearsal(
-        model, approver=approver, data=data
+        model, approver=approver, data=data, environments=environments
     )  # before the display: it finds what is wrong in the settings
     if beginning.asks_for_approval:
         _check_terminal(approve=approve)
@@ -204,12 +243,16 @@ def _rehearse(
         msg = f"--fault: '{fault}' needs a model whose image is built (container.path); {model} has none"
         raise _RefusedError(msg)
     with display, beginning as rehearsal:
+        if without == "list":
+            display.close()
+            for name, statement in rehearsal.statements().items():
+                console.print(f"{name}: {words_of(statement)}", markup=False, highlight=False, soft_wrap=True)
+            return AS_INTENDED
         champion = None
         if fault is not None and EXPECTED[fault].needs_champion:
             champion = rehearsal.run(rehearsal.sample(version=1))
-        run = rehearsal.run(
-            rehearsal.sample(version=1 if champion is None and data is None else 2, fault=fault), fault=fault
-        )
+        sample = rehearsal.sample(version=1 if champion is None and data is None else 2, fault=fault)
+        run = rehearsal.run_without(without, sample) if without else rehearsal.run(sample, fault=fault)
         record = record_run(rehearsal, run, champion=champion)
         _write(report, render(record))
         display.close()

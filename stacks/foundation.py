@@ -1,4 +1,4 @@
-"""What all models of an account share."""
+"""What all models share in the account of the tools."""
 
 from __future__ import annotations
 
@@ -11,28 +11,49 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs import SharedResources
+from mlops_constructs.accounts import Accounts
+from mlops_constructs.artifact_store import admit_targets
+from mlops_constructs.candidates import CandidateBus
 from mlops_constructs.encryption import DataKey
 from mlops_constructs.messaging import Notifications
 from mlops_constructs.retention import RETAIN
-from mlops_constructs.settings import Environment
+from mlops_constructs.shared_resources import ServingResources
 from mlops_constructs.storage import AccessLogBucket, EncryptedBucket
 
 
 class FoundationStack(Stack):
     """The key, the buckets for data and artifacts, and the topic for notifications."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, environment: Environment, **options: Any) -> None:
-        """Make the shared resources of `environment`; they outlive the stack."""
+    def __init__(self, scope: Construct, construct_id: str, *, accounts: Accounts, **options: Any) -> None:
+        """Make the shared resources of the tools account; they outlive the stack."""
         super().__init__(scope, construct_id, **options)
+        tools = accounts.tools
         key = DataKey(self, "Key", removal_policy=RETAIN)
         logs = AccessLogBucket(self, "AccessLogs", removal_policy=RETAIN)
-        data = EncryptedBucket(self, "Data", key=key, log_bucket=logs, removal_policy=RETAIN)
-        artifacts = EncryptedBucket(self, "Artifacts", key=key, log_bucket=logs, removal_policy=RETAIN)
-        notifications = Notifications(self, "Notifications", key=key, emails=environment.notify)
+        data, artifacts = (
+            EncryptedBucket(
+                self,
+                construct_id,
+                bucket_name=accounts.bucket(construct_id.lower(), tools),
+                key=key,
+                log_bucket=logs,
+                removal_policy=RETAIN,
+            )
+            for construct_id in ("Data", "Artifacts")
+        )
+        admit_targets(accounts, region=tools.region, key=key, artifacts=artifacts)
+        notifications = Notifications(self, "Notifications", key=key, emails=tools.notify)
+        if accounts.environments.data_science is not None:
+            CandidateBus(self, "Candidates", accounts=accounts)
         self._shared = SharedResources(key=key, data=data, artifacts=artifacts, topic=notifications.topic)
         CfnOutput(self, "DataBucket", value=data.bucket_name)
         CfnOutput(self, "ArtifactBucket", value=artifacts.bucket_name)
         CfnOutput(self, "NotificationTopic", value=notifications.topic.topic_arn)
+
+    def serving_resources(self, stack: Stack, *, execution_role_arn: str) -> ServingResources:
+        """Return what a serving stack in the account of the tools uses."""
+        shared = self.shared_with(stack)
+        return ServingResources(key=shared.key, topic=shared.topic, execution_role_arn=execution_role_arn)
 
     def shared_with(self, stack: Stack) -> SharedResources:
         """Return the shared resources as `stack` sees them: by the values that this stack exports."""

@@ -8,8 +8,9 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
-from mlops_constructs import BringYourOwnContainerPipeline, BuiltInAlgorithmPipeline
-from mlops_constructs.settings import Environment, ModelSettings
+from mlops_constructs import BringYourOwnContainerPipeline, BuiltInAlgorithmPipeline, CrossAccountPipeline, ModelRecipe
+from mlops_constructs.accounts import Accounts
+from mlops_constructs.settings import ModelSettings
 from stacks.foundation import FoundationStack
 
 PROCESSING_CODE = Path(__file__).resolve().parents[1] / "containers" / "processing"
@@ -23,22 +24,19 @@ class ModelStack(Stack):
         scope: Construct,
         construct_id: str,
         *,
-        project: str,
+        accounts: Accounts,
         model: ModelSettings,
-        environment: Environment,
         foundation: FoundationStack,
         serving_stacks: dict[str, str],
         **options: Any,
     ) -> None:
         """Make the pipeline of `model`; `serving_stacks` are the names of its serving stacks by environment."""
         super().__init__(scope, construct_id, **options)
-        recipe = BringYourOwnContainerPipeline if model.container is not None else BuiltInAlgorithmPipeline
-        self.recipe = recipe(
+        self.recipe = _recipe(model)(
             self,
             "Model",
-            project=project,
+            accounts=accounts,
             model=model,
-            environment=environment,
             shared=foundation.shared_with(self),
             serving_stacks=serving_stacks,
             processing_code=PROCESSING_CODE,
@@ -48,3 +46,10 @@ class ModelStack(Stack):
         if self.recipe.release is not None:
             CfnOutput(self, "ReleaseWorkflow", value=self.recipe.release.state_machine.ref)
             CfnOutput(self, "StartFunction", value=self.recipe.release.start.function.function_name)
+
+
+def _recipe(model: ModelSettings) -> type[ModelRecipe]:
+    """Return the recipe by where the model comes from: handed over, trained with its own container, or by SageMaker."""
+    if model.handover is not None:
+        return CrossAccountPipeline
+    return BringYourOwnContainerPipeline if model.container is not None else BuiltInAlgorithmPipeline

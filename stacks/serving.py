@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aws_cdk import CfnCondition, CfnOutput, CfnParameter, Fn, Stack
 from constructs import Construct
 
-from mlops_constructs import ModelEndpoint, ModelVersion, ServiceRole
+from mlops_constructs import ModelEndpoint, ModelVersion
 from mlops_constructs.retention import retention
-from mlops_constructs.settings import Environment, ModelSettings
-from stacks.foundation import FoundationStack
+from mlops_constructs.settings import ModelSettings
+from mlops_constructs.shared_resources import ServingResources
 
 
 class ServingStack(Stack):
@@ -22,24 +23,21 @@ class ServingStack(Stack):
         construct_id: str,
         *,
         model: ModelSettings,
-        environment: Environment,
-        foundation: FoundationStack,
-        execution_role: ServiceRole,
+        resources: Callable[[Stack], ServingResources],
         **options: Any,
     ) -> None:
-        """Make the endpoint, which has the name of the stack."""
+        """Make the endpoint, which has the name of the stack; `resources` are those of its account."""
         super().__init__(scope, construct_id, **options)
-        shared = foundation.shared_with(self)
+        shared = resources(self)
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
             name=self.stack_name,
             version=self._version(),
             settings=model.serving,
-            execution_role_arn=execution_role.arn,
+            execution_role_arn=shared.execution_role_arn,
             key=shared.key,
             topic=shared.topic,
-            network=environment.network,
             removal_policy=retention(model.removal_policy),
         )
         for name, value in (

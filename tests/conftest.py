@@ -54,7 +54,7 @@ def read_templates(assembly: Path) -> dict[str, Template]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what starts an emulated AWS in this process after what uses moto as it is, and whole rehearsals last."""
-    emulated = [ROOT / "tests" / name for name in ("container", "rehearsal")]
+    emulated = [ROOT / "tests" / name for name in ("container", "handover", "notebooks", "rehearsal")]
 
     def place(item: pytest.Item) -> tuple[bool, bool]:
         slow = item.get_closest_marker("slow") is not None

@@ -22,9 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TOP_LEVEL = {
     *("README.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "app.py", "cdk.json", "pyproject.toml"),
     *("package.json", "package-lock.json", "requirements", "tools", "config", "constructs", "stacks"),
-    *("lambdas", "containers", "mlops", "tests", "docs", "benchmarks"),
+    *("lambdas", "containers", "mlops", "notebooks", "tests", "docs", "benchmarks"),
 }
 CDK_CLI = "2.1148.1"
+IAM_SIMULATE = "0.1.173"
 MOTO = "5.2.5"
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
 
@@ -83,7 +84,7 @@ def test_the_lock_of_the_cdk_command_line_names_no_host() -> None:
 def test_the_cdk_command_line_is_pinned() -> None:
     manifest = json.loads((ROOT / "package.json").read_text())
     lock = json.loads((ROOT / "package-lock.json").read_text())
-    assert manifest["devDependencies"] == {"aws-cdk": CDK_CLI}
+    assert manifest["devDependencies"] == {"@cloud-copilot/iam-simulate": IAM_SIMULATE, "aws-cdk": CDK_CLI}
     assert lock["packages"]["node_modules/aws-cdk"]["version"] == CDK_CLI
 
 

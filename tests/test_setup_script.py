@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
-case "$*" in *"venv "*) mkdir -p .venv-checkov ;; esac
+case "$*" in *"venv "*) mkdir -p .venv-checkov .venv-notebook ;; esac
 """
 
 

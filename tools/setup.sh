@@ -1,6 +1,6 @@
 #!/bin/sh
 # All set-up on a machine with Python 3.11 or newer: the environment, Node, the CDK command line. Does nothing when it is up to date.
-# usage: tools/setup.sh [checkers]   (checkers: also the checkers that the test suite runs in an environment of their own)
+# usage: tools/setup.sh [checkers]   (checkers: also checkov and the notebooks' programs, which the test suite runs in environments of their own)
 set -eu
 cd "$(dirname "$0")/.."
 python="${PYTHON:-python3}"
@@ -26,10 +26,11 @@ if [ "$(cat .venv/.ready 2>/dev/null)" != "$state" ]; then
   echo "$state" >.venv/.ready
 fi
 [ "${1:-}" = checkers ] || exit 0
-state=$(cksum <requirements/checkov.txt)
-if [ "$(cat .venv-checkov/.ready 2>/dev/null)" != "$state" ]; then
-  echo "Setting up checkov (once)"
-  .venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-checkov
-  .venv/bin/uv pip sync --quiet --python .venv-checkov/bin/python --require-hashes requirements/checkov.txt
-  echo "$state" >.venv-checkov/.ready
-fi
+for name in checkov notebook; do
+  state=$(cksum <"requirements/$name.txt")
+  [ "$(cat ".venv-$name/.ready" 2>/dev/null)" != "$state" ] || continue
+  echo "Setting up .venv-$name (once)"
+  .venv/bin/uv venv --quiet --clear --python .venv/bin/python ".venv-$name"
+  .venv/bin/uv pip sync --quiet --python ".venv-$name/bin/python" --require-hashes "requirements/$name.txt"
+  echo "$state" >".venv-$name/.ready"
+done

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from mlops_constructs.bring_your_own_container_pipeline import BringYourOwnContainerPipeline
     from mlops_constructs.build_project import BuildProject
     from mlops_constructs.built_in_algorithm_pipeline import BuiltInAlgorithmPipeline
+    from mlops_constructs.cross_account_pipeline import CrossAccountPipeline
     from mlops_constructs.deployment_role import DeploymentRole
+    from mlops_constructs.deployment_target import DeploymentTarget
     from mlops_constructs.encryption import DataKey
     from mlops_constructs.execution_roles import EndpointExecutionRole, JobExecutionRole
     from mlops_constructs.functions import WorkflowFunction
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from mlops_constructs.model_pipeline import ModelPipeline
     from mlops_constructs.model_recipe import ModelRecipe
     from mlops_constructs.model_registry import ModelRegistry
+    from mlops_constructs.private_network import PrivateNetwork
     from mlops_constructs.quality_gate import QualityGate
     from mlops_constructs.release_workflow import ReleaseWorkflow
     from mlops_constructs.roles import ServiceRole
     from mlops_constructs.security_gate import SecurityGate
+    from mlops_constructs.service_endpoints import ServiceEndpoints
     from mlops_constructs.shared_resources import SharedResources
     from mlops_constructs.storage import AccessLogBucket, EncryptedBucket
     from mlops_constructs.training_workflow import TrainingWorkflow
@@ -36,10 +40,12 @@ _MODULES = {
     "BringYourOwnContainerPipeline": "bring_your_own_container_pipeline",
     "BuildProject": "build_project",
     "BuiltInAlgorithmPipeline": "built_in_algorithm_pipeline",
+    "CrossAccountPipeline": "cross_account_pipeline",
     "DataKey": "encryption",
     "DeadLetterQueue": "messaging",
     "DeliveredRule": "messaging",
     "DeploymentRole": "deployment_role",
+    "DeploymentTarget": "deployment_target",
     "EncryptedBucket": "storage",
     "EndpointExecutionRole": "execution_roles",
     "ImageBuild": "image_build",
@@ -51,9 +57,11 @@ _MODULES = {
     "ModelRegistry": "model_registry",
     "ModelVersion": "model_endpoint",
     "Notifications": "messaging",
+    "PrivateNetwork": "private_network",
     "QualityGate": "quality_gate",
     "ReleaseWorkflow": "release_workflow",
     "SecurityGate": "security_gate",
+    "ServiceEndpoints": "service_endpoints",
     "ServiceRole": "roles",
     "SharedResources": "shared_resources",
     "TrainingWorkflow": "training_workflow",
@@ -66,10 +74,12 @@ __all__ = [
     "BringYourOwnContainerPipeline",
     "BuildProject",
     "BuiltInAlgorithmPipeline",
+    "CrossAccountPipeline",
     "DataKey",
     "DeadLetterQueue",
     "DeliveredRule",
     "DeploymentRole",
+    "DeploymentTarget",
     "EncryptedBucket",
     "EndpointExecutionRole",
     "ImageBuild",
@@ -81,9 +91,11 @@ __all__ = [
     "ModelRegistry",
     "ModelVersion",
     "Notifications",
+    "PrivateNetwork",
     "QualityGate",
     "ReleaseWorkflow",
     "SecurityGate",
+    "ServiceEndpoints",
     "ServiceRole",
     "SharedResources",
     "TrainingWorkflow",

@@ -12,10 +12,10 @@ from constructs import IConstruct
 def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Acknowledge findings on `construct`; `reasons` are by the finding's id.
 
-    Ids: `AwsSolutions-...`, `NIST.800.53.R5-...`, `Serverless-...` of cdk-nag, `CKV_...` of checkov.
+    Ids: `AwsSolutions-...`, `NIST.800.53.R5-...`, `Serverless-...` of cdk-nag, `CKV_...`, `CKV2_...` of checkov.
     """
     for finding, reason in reasons.items():
-        if finding.startswith("CKV_"):
+        if finding.startswith("CKV"):
             _add_metadata(construct, "checkov", "skip", {"id": finding, "comment": reason})
         else:
             # Only the prefixed id leaves a trace in the report; the pack's name stands before the first '-' or '.'.

@@ -52,6 +52,19 @@ def retry(*errors: str) -> list[State]:
     ]
 
 
+def wait_for(error: str, *, interval_seconds: int, limit_seconds: int) -> State:
+    """Return the retrier of an `error` that means "not yet": the same call again and again, for about the limit."""
+    return {
+        "ErrorEquals": [error],
+        "IntervalSeconds": interval_seconds,
+        # With full jitter, a pause has half its length on average.
+        "MaxAttempts": 2 * limit_seconds // interval_seconds,
+        "BackoffRate": 1.1,
+        "MaxDelaySeconds": interval_seconds + 1,  # SFN requires it to be longer than the interval
+        "JitterStrategy": "FULL",
+    }
+
+
 def task(
     resource: str,
     parameters: Mapping[str, Any],
@@ -61,6 +74,7 @@ def task(
     next_state: str | None,
     result_path: str,
     result_selector: Mapping[str, Any] | None = None,
+    waits: Sequence[State] = (),
 ) -> State:
     """Return a Task with a timeout, the retry policy and a catch.
 
@@ -72,6 +86,7 @@ def task(
         next_state: None ends the machine.
         result_path: where the result goes. Never discarded: a null does not survive the way into the template.
         result_selector: what is kept of the result; keep it small, a state holds at most 256 KiB.
+        waits: retriers of errors that say "not yet", see `wait_for`.
 
     """
     state: State = {
@@ -79,7 +94,7 @@ def task(
         "Resource": resource,
         "Parameters": dict(parameters),
         "TimeoutSeconds": timeout_seconds,
-        "Retry": retry(),
+        "Retry": [*waits, *retry()],
         "Catch": list(catch),
         "ResultPath": result_path,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_constructs.model_image import ModelImage, repository_arn
+from mlops_constructs.model_image import ModelImage, named_image
 from mlops_constructs.model_recipe import ModelRecipe
 
 
@@ -19,5 +19,4 @@ class BringYourOwnContainerPipeline(ModelRecipe):
             raise ValueError(msg)
         if self.repository is not None:
             return ModelImage(repository_arn=self.repository.arn, scan=container.scan)
-        uri = str(container.image)
-        return ModelImage(uri=uri, repository_arn=repository_arn(self, uri), scan=container.scan)
+        return named_image(self, self._model, region=self._environment.region)

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from mlops_constructs.network import Placement, allow_build_interfaces
 from mlops_constructs.roles import ServiceRole
-from mlops_constructs.settings import Network
 
 INSTALL = {
     "runtime-versions": {"python": "3.13", "nodejs": "22"},
@@ -72,7 +72,6 @@ class BuildProject(Construct):
         artifacts: s3.IBucket,
         artifacts_prefix: str,
         key: kms.IKey,
-        network: Network | None,
         removal_policy: RemovalPolicy,
         builds_images: bool = False,
     ) -> None:
@@ -122,47 +121,24 @@ class BuildProject(Construct):
             ),
             timeout_in_minutes=60,
             queued_timeout_in_minutes=60,
-            vpc_config=self._vpc(network),
         )
-        if network is not None:
-            self._allow_network(network)
+        self._join_network()
 
     def finish(self) -> None:
         """Let the project wait for the permissions that its role has got by now."""
         self.role.required_by(self.project)
 
-    def _allow_network(self, network: Network) -> None:
-        """Allow the network interfaces of a build in a VPC (CodeBuild User Guide, vpc-support)."""
-        self.role.allow(
-            "ec2:CreateNetworkInterface",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DescribeDhcpOptions",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-            on="*",
-            because="the interfaces do not exist when the permission is needed (CodeBuild User Guide, vpc-support)",
-        )
-        stack = Stack.of(self)
-        subnets = [
-            stack.format_arn(service="ec2", resource="subnet", resource_name=subnet) for subnet in network.subnet_ids
-        ]
-        self.role.allow(
-            "ec2:CreateNetworkInterfacePermission",
-            on=stack.format_arn(service="ec2", resource="network-interface", resource_name="*"),
-            when={
-                "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
-                "ArnEquals": {"ec2:Subnet": subnets},
-            },
-            because="the interface does not exist yet; service and subnets are the condition",
-        )
+    def _join_network(self) -> None:
+        """Build in the network of the account where it may lead to the registries that packages come from.
 
-    def _vpc(self, network: Network | None) -> codebuild.CfnProject.VpcConfigProperty | None:
-        if network is None:
-            return None
-        return codebuild.CfnProject.VpcConfigProperty(
-            vpc_id=network.vpc_id,
-            subnets=list(network.subnet_ids),
-            security_group_ids=list(network.security_group_ids),
+        The network that the project makes does not: builds stay in CodeBuild's own network then.
+        """
+        placement = Placement.of(self)
+        if placement is None or not placement.leads_out:
+            return
+        self.project.vpc_config = codebuild.CfnProject.VpcConfigProperty(
+            vpc_id=placement.vpc_id,
+            subnets=list(placement.subnet_ids),
+            security_group_ids=list(placement.function_groups),
         )
+        allow_build_interfaces(self.role, placement)

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
+from mlops_constructs.serving_target import ServingTarget
 
 
 @dataclass(frozen=True, kw_only=True)
 class Champion:
-    """The states that look for the model that `endpoint_name` serves, the last endpoint on the way of a model."""
+    """The states that look for the model that `target` serves, the last environment on the way of a model."""
 
     partition: str
     function_arn: str
-    environment: str
-    endpoint_name: str
+    target: ServingTarget
 
     def states(self, *, alone: str, both: str) -> dict[str, State]:
         """Return the states; `both` follows when there is a champion, `alone` when there surely is none."""
@@ -24,7 +24,11 @@ class Champion:
             "FindChampion": asl.invoke(
                 self.partition,
                 self.function_arn,
-                {"environment": self.environment, "endpointName": self.endpoint_name},
+                {
+                    "environment": self.target.environment,
+                    "endpointName": self.target.endpoint,
+                    "access": self.target.access,
+                },
                 timeout_seconds=120,
                 catch=asl.catch_all("ExplainFailure"),
                 next_state="HasChampion",

@@ -28,10 +28,15 @@ class DeploymentRole(ServiceRole):
         endpoint_names: Sequence[str],
         execution_roles: Sequence[ServiceRole],
         key: kms.IKey,
+        name: str | None = None,
     ) -> None:
         """Make the role for the endpoints `endpoint_names`, which run as `execution_roles`."""
         super().__init__(
-            scope, construct_id, service="cloudformation.amazonaws.com", description=f"Deploys the endpoints of {model}"
+            scope,
+            construct_id,
+            service="cloudformation.amazonaws.com",
+            description=f"Deploys the endpoints of {model}",
+            name=name,
         )
         self._endpoints = list(endpoint_names)
         self._allow_serving()
@@ -67,7 +72,7 @@ class DeploymentRole(ServiceRole):
                 on=self._arns(resource, names),
                 because=VERSIONS,
             )
-        self.allow("sagemaker:UpdateEndpoint", on=self._arns("endpoint", self._endpoints))
+        self.allow("sagemaker:UpdateEndpoint", on=self._arns("endpoint", self._endpoints), because=VERSIONS)
         # Both calls are authorized on the configuration too (Service Authorization Reference, Amazon SageMaker AI).
         self.allow(
             "sagemaker:CreateEndpoint",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -15,8 +17,15 @@ class DataKey(kms.Key):
     everything else gets its use of the key from its own role.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
-        """Make the key; a destroyed key is kept for 30 days by KMS."""
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        delivering: Sequence[str] = ("events", "cloudwatch", "logs"),
+        removal_policy: RemovalPolicy,
+    ) -> None:
+        """Make the key for the `delivering` services; a destroyed key is kept for 30 days by KMS."""
         super().__init__(
             scope,
             construct_id,
@@ -24,8 +33,9 @@ class DataKey(kms.Key):
             enable_key_rotation=True,
             removal_policy=removal_policy,
         )
-        self._admit("events.amazonaws.com", "cloudwatch.amazonaws.com")
-        self._admit_logs()
+        self._admit(*(f"{service}.amazonaws.com" for service in delivering if service != "logs"))
+        if "logs" in delivering:
+            self._admit_logs()
 
     def _admit(self, *services: str) -> None:
         for service in services:

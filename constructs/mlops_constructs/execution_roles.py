@@ -10,9 +10,11 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from mlops_constructs.network import Placement, allow_job_interfaces
 from mlops_constructs.roles import ServiceRole
 
 RUNS = "the files of the runs of this one model; a run is named when it starts"
+IMAGES = "the images of the models that are deployed here; each repository's own policy names this role"
 ECR_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
@@ -27,10 +29,12 @@ class SageMakerRole(ServiceRole):
         description: str,
         repositories: Sequence[str],
         log_groups: Sequence[str],
+        name: str | None = None,
     ) -> None:
         """Make the role; `repositories` are ARNs, `log_groups` the fixed names that SageMaker writes to."""
-        super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description)
-        self.allow(*ECR_PULL, on=list(dict.fromkeys(repositories)))
+        super().__init__(scope, construct_id, service="sagemaker.amazonaws.com", description=description, name=name)
+        wild = any("*" in repository for repository in repositories)
+        self.allow(*ECR_PULL, on=list(dict.fromkeys(repositories)), because=IMAGES if wild else None)
         self.allow(
             "ecr:GetAuthorizationToken",
             on="*",
@@ -56,20 +60,10 @@ class SageMakerRole(ServiceRole):
         )
 
     def allow_network(self) -> None:
-        """Allow the network interfaces that SageMaker makes in a customer's VPC."""
-        self.allow(
-            "ec2:CreateNetworkInterface",
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DeleteNetworkInterfacePermission",
-            "ec2:DescribeDhcpOptions",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-            on="*",
-            because="the interfaces do not exist when the permission is needed (SageMaker Developer Guide, roles)",
-        )
+        """Allow the network interfaces that SageMaker makes in a VPC, where there is one."""
+        placement = Placement.of(self)
+        if placement is not None:
+            allow_job_interfaces(self, placement)
 
 
 class JobExecutionRole(SageMakerRole):
@@ -86,7 +80,6 @@ class JobExecutionRole(SageMakerRole):
         key: kms.IKey,
         repositories: Sequence[str],
         assets: Sequence[s3_assets.Asset],
-        in_vpc: bool,
     ) -> None:
         """Make the role for jobs that work below `runs_prefix` of the artifact bucket."""
         super().__init__(
@@ -104,8 +97,7 @@ class JobExecutionRole(SageMakerRole):
                 "s3:ListBucket", on=asset.bucket.bucket_arn, when={"StringLike": {"s3:prefix": [asset.s3_object_key]}}
             )
         self.allow_use_of_key(key, write=True, via="s3")
-        if in_vpc:
-            self.allow_network()
+        self.allow_network()
 
 
 class EndpointExecutionRole(SageMakerRole):
@@ -119,19 +111,19 @@ class EndpointExecutionRole(SageMakerRole):
         endpoint_name: str,
         runs_prefix: str,
         artifacts: s3.IBucket,
-        key: kms.IKey,
+        key_arn: str,
         repositories: Sequence[str],
-        in_vpc: bool,
+        name: str | None = None,
     ) -> None:
-        """Make the role for the endpoint called `endpoint_name`."""
+        """Make the role for the endpoint, or the endpoints, called `endpoint_name`."""
         super().__init__(
             scope,
             construct_id,
             description=f"Serves {endpoint_name}",
             repositories=repositories,
             log_groups=[f"/aws/sagemaker/Endpoints/{endpoint_name}"],
+            name=name,
         )
         self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"), because=RUNS)
-        self.allow_use_of_key(key, write=False, via="s3")
-        if in_vpc:
-            self.allow_network()
+        self.allow_use_of_keys(key_arn, write=False, via="s3")
+        self.allow_network()

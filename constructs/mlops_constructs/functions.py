@@ -15,6 +15,7 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgements import acknowledge
 from mlops_constructs.messaging import DeadLetterQueue
+from mlops_constructs.network import Placement, allow_function_interfaces
 from mlops_constructs.roles import ServiceRole
 
 POWERTOOLS_LAYER_VERSION = 27
@@ -53,6 +54,7 @@ class WorkflowFunction(Construct):
         environment: Mapping[str, str] | None = None,
         timeout: Duration | None = None,
         dead_letters: DeadLetterQueue | None = None,
+        role_path: str | None = None,
         removal_policy: RemovalPolicy,
     ) -> None:
         """Make the function.
@@ -66,12 +68,15 @@ class WorkflowFunction(Construct):
             environment: its environment variables.
             timeout: default one minute.
             dead_letters: where an asynchronous event goes after its retries; none for functions whose caller waits.
+            role_path: path of the role, where another account has to name it.
             removal_policy: of the log group.
 
         """
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        self.role = ServiceRole(self, "ServiceRole", service="lambda.amazonaws.com", description=description)
+        self.role = ServiceRole(
+            self, "ServiceRole", service="lambda.amazonaws.com", description=description, path=role_path
+        )
         self.log_group = logs.LogGroup(
             self,
             "Logs",
@@ -101,7 +106,8 @@ class WorkflowFunction(Construct):
             max_event_age=Duration.hours(1) if dead_letters else None,
         )
         self._grant_runtime(key, dead_letters)
-        self._acknowledge(asynchronous=dead_letters is not None)
+        in_vpc = self._join_network()
+        self._acknowledge(asynchronous=dead_letters is not None, in_vpc=in_vpc)
         self.role.required_by(self.function)
 
     @property
@@ -118,22 +124,22 @@ class WorkflowFunction(Construct):
             source_account=Stack.of(self).account,
         )
 
-    def _acknowledge(self, *, asynchronous: bool) -> None:
+    def _acknowledge(self, *, asynchronous: bool, in_vpc: bool) -> None:
         runtime = "the pinned Powertools layer is the one for Python 3.13, which Lambda supports until June 2029"
         share = (
             "it runs a few times for each pipeline execution, one after another; reserving would take concurrency from "
             "the account's other functions"
         )
-        network = "it calls AWS APIs with its role only and has no resource in a VPC to reach"
         waits = "its caller, Step Functions, waits for the answer, tries again and catches: no event can be lost"
         reasons = {
             "AwsSolutions-L1": runtime,
             "Serverless-LambdaLatestVersion": runtime,
             "NIST.800.53.R5-LambdaConcurrency": share,
             "CKV_AWS_115": share,
-            "NIST.800.53.R5-LambdaInsideVPC": network,
-            "CKV_AWS_117": network,
         }
+        if not in_vpc:
+            network = "it calls AWS APIs with its role only; the settings of this account ask for no network"
+            reasons |= dict.fromkeys(("NIST.800.53.R5-LambdaInsideVPC", "CKV_AWS_117"), network)
         if asynchronous:
             config = self.function.node.find_child("EventInvokeConfig")
             destination = "the function has a dead-letter queue, which gets the same event"
@@ -141,6 +147,17 @@ class WorkflowFunction(Construct):
         else:
             reasons |= dict.fromkeys(("NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ", "CKV_AWS_116"), waits)
         acknowledge(self.function, reasons)
+
+    def _join_network(self) -> bool:
+        """Run in the network of the account, where there is one."""
+        placement, function = Placement.of(self), self.function.node.default_child
+        if placement is None or not isinstance(function, lambda_.CfnFunction):
+            return False
+        function.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+            subnet_ids=list(placement.subnet_ids), security_group_ids=list(placement.function_groups)
+        )
+        allow_function_interfaces(self.role, placement)
+        return True
 
     def _powertools(self, stack: Stack) -> lambda_.ILayerVersion:
         # Account 017000801446 publishes the layer in every commercial region.

@@ -6,12 +6,14 @@ from typing import Any
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from mlops_constructs.admission import Admission
 from mlops_constructs.build_project import INSTALL, BuildProject, Source
-from mlops_constructs.settings import Network
+from mlops_constructs.execution_roles import ECR_PULL
 
 IMAGE_VARIABLE = "IMAGE_URI"
 """The variable that a build exports: the image by its digest."""
@@ -24,9 +26,16 @@ class ImageRepository(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, key: kms.IKey, removal_policy: RemovalPolicy
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        key: kms.IKey,
+        admitted: Admission | None = None,
+        removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the repository called `name`."""
+        """Make the repository called `name`; the roles that are `admitted` from other accounts may pull."""
         super().__init__(scope, construct_id)
         self.name = name
         self.repository = ecr.CfnRepository(
@@ -38,10 +47,31 @@ class ImageRepository(Construct):
             encryption_configuration=ecr.CfnRepository.EncryptionConfigurationProperty(
                 encryption_type="KMS", kms_key=key.key_arn
             ),
+            repository_policy_text=self._policy(admitted) if admitted else None,
             # Else a model that may be destroyed could not be: a repository with images is not deleted.
             empty_on_delete=removal_policy is RemovalPolicy.DESTROY,
         )
         self.repository.apply_removal_policy(removal_policy)
+
+    @staticmethod
+    def _policy(admitted: Admission) -> dict[str, Any]:
+        """Return the policy for roles of other accounts, and for SageMaker where it pulls in its own name there.
+
+        Conditions on the caller hold for roles only, those on the source for services only: never both in a statement.
+        """
+        service = iam.PolicyStatement(
+            sid="SageMakerPullsForTargets",
+            actions=list(ECR_PULL),
+            principals=[iam.ServicePrincipal("sagemaker.amazonaws.com")],
+            conditions={"StringEquals": {"aws:SourceAccount": admitted.accounts}},
+        )
+        return {
+            "Version": "2012-10-17",
+            "Statement": [
+                admitted.document("TargetsPull", ECR_PULL, None),
+                service.to_statement_json(),
+            ],
+        }
 
     @property
     def arn(self) -> str:
@@ -84,7 +114,6 @@ class ImageBuild(BuildProject):
         artifacts: s3.IBucket,
         artifacts_prefix: str,
         key: kms.IKey,
-        network: Network | None,
         removal_policy: RemovalPolicy,
     ) -> None:
         """Make the build of the container in the folder `path` of the source."""
@@ -97,7 +126,6 @@ class ImageBuild(BuildProject):
             artifacts=artifacts,
             artifacts_prefix=artifacts_prefix,
             key=key,
-            network=network,
             removal_policy=removal_policy,
             builds_images=True,
         )

@@ -24,17 +24,25 @@ MAXIMUM_RETRIES = 8
 class Notifications(Construct):
     """The topic that tells people about failures, alarms and approvals."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, emails: Sequence[str]) -> None:
-        """Make the topic and subscribe `emails`; each address has to confirm once."""
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey,
+        emails: Sequence[str],
+        publishing: Sequence[str] = ("events", "cloudwatch"),
+    ) -> None:
+        """Make the topic for the `publishing` services and subscribe `emails`; each address has to confirm once."""
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         for email in emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))
-        for service in ("events.amazonaws.com", "cloudwatch.amazonaws.com"):
+        for service in publishing:
             self.topic.add_to_resource_policy(
                 iam.PolicyStatement(
                     actions=["sns:Publish"],
-                    principals=[iam.ServicePrincipal(service)],
+                    principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
                     resources=[self.topic.topic_arn],
                     conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
                 )
@@ -102,11 +110,28 @@ class DeliveredRule(Construct):
         pattern: Mapping[str, Any] | None = None,
         schedule: str | None = None,
         target_arn: str,
+        target_role_arn: str | None = None,
+        bus: str | None = None,
         dead_letters: DeadLetterQueue,
         input_paths: Mapping[str, str] | None = None,
         input_template: str | None = None,
     ) -> None:
-        """Send events that match `pattern`, or are due by `schedule`, to `target_arn`, reshaped by `input_template`."""
+        """Send events that match `pattern`, or are due by `schedule`, to `target_arn`, reshaped by `input_template`.
+
+        Args:
+            scope: parent.
+            construct_id: id.
+            description: what the event means.
+            pattern: of the events.
+            schedule: instead of a pattern.
+            target_arn: where the event goes.
+            target_role_arn: the role that a bus of another account admits; a function or topic has its own policy.
+            bus: name of the bus to listen on; the default bus where it is left out.
+            dead_letters: where the event goes when the target cannot be reached.
+            input_paths: names of parts of the event.
+            input_template: what the target gets instead of the event.
+
+        """
         super().__init__(scope, construct_id)
         transformer = (
             events.CfnRule.InputTransformerProperty(
@@ -119,12 +144,14 @@ class DeliveredRule(Construct):
             self,
             "Rule",
             description=description,
+            event_bus_name=bus,
             event_pattern=pattern,
             schedule_expression=schedule,
             targets=[
                 events.CfnRule.TargetProperty(
                     id="Target",
                     arn=target_arn,
+                    role_arn=target_role_arn,
                     input_transformer=transformer,
                     dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=dead_letters.queue.queue_arn),
                     retry_policy=events.CfnRule.RetryPolicyProperty(

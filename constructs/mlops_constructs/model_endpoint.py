@@ -12,8 +12,8 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs.names import digest
-from mlops_constructs.network import vpc_config
-from mlops_constructs.settings import Network, Serving
+from mlops_constructs.network import Placement, vpc_config
+from mlops_constructs.settings import Serving
 
 VARIANT = "live"
 """Name of the one production variant. Deployment guardrails need the same variant names before and after an update."""
@@ -52,7 +52,6 @@ class ModelEndpoint(Construct):
         execution_role_arn: str,
         key: kms.IKey,
         topic: sns.ITopic,
-        network: Network | None,
         removal_policy: RemovalPolicy,
     ) -> None:
         """Make the endpoint of `version`."""
@@ -60,9 +59,10 @@ class ModelEndpoint(Construct):
         self._name, self._version, self._settings = name, version, settings
         self._topic = topic
         # What else the immutable resources hold, so that a change of it gives them another name.
-        self._revision = digest([settings.model_dump(mode="json"), network and network.model_dump(mode="json")])
+        placement = Placement.of(self)
+        self._revision = digest([settings.model_dump(mode="json"), placement and placement.identity])
         self.alarms = self._alarms()
-        self.model = self._model(execution_role_arn, network)
+        self.model = self._model(execution_role_arn)
         self.configuration = self._configuration(key)
         self.endpoint = self._endpoint()
         for resource in (self.model, self.configuration, self.endpoint):
@@ -76,7 +76,7 @@ class ModelEndpoint(Construct):
     def _version_name(self) -> str:
         return Fn.join("-", [self._name, Fn.join("", ["v", self._version.number]), self._revision])
 
-    def _model(self, execution_role_arn: str, network: Network | None) -> sagemaker.CfnModel:
+    def _model(self, execution_role_arn: str) -> sagemaker.CfnModel:
         return sagemaker.CfnModel(
             self,
             "Model",
@@ -86,12 +86,12 @@ class ModelEndpoint(Construct):
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=self._version.image_uri, model_data_url=self._version.data_url
             ),
-            vpc_config=self._vpc(network),
+            vpc_config=self._vpc(),
             tags=[CfnTag(key="mlops:model-package", value=self._version.package_arn)],
         )
 
-    def _vpc(self, network: Network | None) -> sagemaker.CfnModel.VpcConfigProperty | None:
-        config = vpc_config(network)
+    def _vpc(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
+        config = vpc_config(self)
         if config is None:
             return None
         return sagemaker.CfnModel.VpcConfigProperty(

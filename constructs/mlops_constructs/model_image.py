@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from aws_cdk import Stack
 from constructs import Construct
 
-from mlops_constructs.settings import Scan
+from mlops_constructs.settings import ModelSettings, Scan
+from mlops_constructs.settings.xgboost_images import image_uri
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,24 @@ class ModelImage:
     def state(self) -> dict[str, str]:
         """The image as a field of a state: a literal, or taken from the input of the run."""
         return {"image": self.uri} if self.uri is not None else {"image.$": "$.image"}
+
+
+def named_image(scope: Construct, model: ModelSettings, *, region: str) -> ModelImage:
+    """Return the image that the settings of `model` name: that of an algorithm, or one of its own by its digest.
+
+    Raises:
+        ValueError: they name none; its pipeline builds it.
+
+    """
+    container = model.container
+    if model.algorithm is not None:
+        uri = image_uri(model.algorithm.version, region)
+        return ModelImage(uri=uri, repository_arn=repository_arn(scope, uri))
+    if container is None or container.image is None:
+        msg = f"the settings of {model.name} name no image; give it an algorithm, or a container with an image"
+        raise ValueError(msg)
+    uri = str(container.image)
+    return ModelImage(uri=uri, repository_arn=repository_arn(scope, uri), scan=container.scan)
 
 
 def repository_arn(scope: Construct, image_uri: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, CfnParameter, Stack
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -19,6 +19,7 @@ from mlops_constructs.image_build import IMAGE_VARIABLE, ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
 from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
 from mlops_constructs.roles import ServiceRole
+from mlops_constructs.serving_target import Remote, ServingTarget
 from mlops_constructs.settings import CodeConnectionsSource, ModelSettings, S3Source
 from mlops_constructs.workflow_functions import PipelineFunctions
 
@@ -35,14 +36,14 @@ class ModelPipeline(Construct):
         *,
         name: str,
         model: ModelSettings,
-        serving_stacks: dict[str, str],
-        endpoint_names: dict[str, str],
+        role_path: str,
+        targets: list[ServingTarget],
         training: stepfunctions.CfnStateMachine,
         verification: stepfunctions.CfnStateMachine,
         functions: PipelineFunctions,
         build: BuildProject,
         image_build: ImageBuild | None,
-        deployment_role: DeploymentRole,
+        deployment_role: DeploymentRole | None,
         data: s3.IBucket,
         artifacts: s3.IBucket,
         artifacts_prefix: str,
@@ -51,16 +52,30 @@ class ModelPipeline(Construct):
         topic: sns.ITopic,
         dead_letters: DeadLetterQueue,
     ) -> None:
-        """Make the pipeline called `name`; `serving_stacks` and `endpoint_names` are by environment."""
+        """Make the pipeline called `name`.
+
+        Its role has the path `role_path` where targets are in other accounts, which admit it by that; `deployment_role`
+        is the one for those in this account.
+        """
         super().__init__(scope, construct_id)
-        self._model, self._stacks, self._endpoints = model, serving_stacks, endpoint_names
+        self._model, self._targets = model, targets
+        self._remotes = [target.remote for target in targets if target.remote is not None]
         self._training, self._verification = training, verification
         self._functions, self._build, self._deployment_role = functions, build, deployment_role
         self._image_build = image_build
         self._data, self._topic, self._name, self._runs_uri = data, topic, name, runs_uri
         self.role = ServiceRole(
-            self, "ServiceRole", service="codepipeline.amazonaws.com", description=f"Runs the pipeline of {model.name}"
+            self,
+            "ServiceRole",
+            service="codepipeline.amazonaws.com",
+            description=f"Runs the pipeline of {model.name}",
+            path=role_path if self._remotes else None,
         )
+        self._prefix = artifacts_prefix
+        self._regional_keys = {
+            region: self._regional_key(region)
+            for region in dict.fromkeys(remote.region for remote in self._remotes if remote.artifacts)
+        }
         self._grant(artifacts, artifacts_prefix, key)
         self.pipeline = codepipeline.CfnPipeline(
             self,
@@ -70,11 +85,7 @@ class ModelPipeline(Construct):
             # Never superseded: an approval must not promote another run than the one that was judged.
             execution_mode="QUEUED",
             role_arn=self.role.arn,
-            artifact_store=codepipeline.CfnPipeline.ArtifactStoreProperty(
-                type="S3",
-                location=artifacts.bucket_name,
-                encryption_key=codepipeline.CfnPipeline.EncryptionKeyProperty(id=key.key_arn, type="KMS"),
-            ),
+            **self._stores(artifacts, key),
             stages=self._stages(),
         )
         self.role.required_by(self.pipeline)
@@ -87,11 +98,53 @@ class ModelPipeline(Construct):
             actions.stage("Build", self._builds()),
             actions.stage("Train", self._train()),
         ]
-        for environment in self._model.deploy.environments:
-            if environment == self._model.deploy.approval_before:
+        for target in self._targets:
+            if target.environment == self._model.deploy.approval_before:
                 stages.append(actions.stage("Approve", self._approve()))
-            stages.append(actions.stage(environment.capitalize(), self._deploy(environment)))
+            stages.append(actions.stage(target.environment.capitalize(), self._deploy(target)))
         return stages
+
+    def _regional_key(self, region: str) -> str:
+        """Return the key of the artifacts in another region, which only the owner of the account can tell.
+
+        A stack knows nothing of another region; and an alias, which it could know, does not hold for the actions in
+        other accounts (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_EncryptionKey.html).
+        """
+        parameter = CfnParameter(
+            Stack.of(self),
+            f"ArtifactKey{region.title().replace('-', '')}",
+            description=f"Output KeyArn of the stack with the artifacts in {region}",
+            allowed_pattern=rf"arn:[a-z-]+:kms:{region}:[0-9]{{12}}:key/[0-9a-z-]+",
+        )
+        return parameter.value_as_string
+
+    def _stores(self, artifacts: s3.IBucket, key: kms.IKey) -> dict[str, Any]:
+        """Return where the artifacts are: in one bucket, or in one for each region that something is deployed to."""
+        store, encryption = (
+            codepipeline.CfnPipeline.ArtifactStoreProperty,
+            codepipeline.CfnPipeline.EncryptionKeyProperty,
+        )
+        here = store(type="S3", location=artifacts.bucket_name, encryption_key=encryption(id=key.key_arn, type="KMS"))
+        there = {remote.region: remote.artifacts for remote in self._remotes if remote.artifacts}
+        if not there:
+            return {"artifact_store": here}
+        mapping = codepipeline.CfnPipeline.ArtifactStoreMapProperty
+        return {
+            "artifact_stores": [
+                mapping(region=Stack.of(self).region, artifact_store=here),
+                *(
+                    mapping(
+                        region=region,
+                        artifact_store=store(
+                            type="S3",
+                            location=bucket,
+                            encryption_key=encryption(id=self._regional_keys[region], type="KMS"),
+                        ),
+                    )
+                    for region, bucket in there.items()
+                ),
+            ]
+        }
 
     def _code_source(self) -> Action:
         source = self._model.source
@@ -106,7 +159,7 @@ class ModelPipeline(Construct):
         return actions.s3_source("Code", bucket=self._data.bucket_name, key=source.key, output="Code")
 
     def _data_source(self) -> Action:
-        return actions.s3_source("Data", bucket=self._data.bucket_name, key=self._model.data.key, output="Data")
+        return actions.s3_source("Data", bucket=self._data.bucket_name, key=self._model.trigger_key, output="Data")
 
     def _builds(self) -> list[Action]:
         builds = [actions.build("Build", project=self._build.project.ref, source="Code", output="Synth")]
@@ -122,7 +175,7 @@ class ModelPipeline(Construct):
             "run": EXECUTION_ID,
             "data": {
                 "bucket": self._data.bucket_name,
-                "key": self._model.data.key,
+                "key": self._model.trigger_key,
                 "version": "#{Data.VersionId}",
             },
             "code": {"version": version},
@@ -140,43 +193,90 @@ class ModelPipeline(Construct):
             ),
         ]
 
-    def _deploy(self, environment: str) -> list[Action]:
-        stack, namespace = self._stacks[environment], f"{environment.capitalize()}Stack"
+    def _deploy(self, target: ServingTarget) -> list[Action]:
+        name = target.environment.capitalize()
+        namespace, copy = f"{name}Stack", f"{name}Copy"
+        remote, role = target.remote, self._deployment_role_arn(target)
+        replicated = remote is not None and remote.artifacts is not None
+        served = {
+            "ModelDataUrl": f"#{{{copy}.ModelDataUrl}}" if replicated else "#{Model.ModelDataUrl}",
+            "ImageUri": (remote.image_uri if remote else None) or "#{Model.ImageUri}",
+        }
+        first = 2 if replicated else 1
+        elsewhere = {
+            "assumed": remote.pipeline_role_arn if remote else None,
+            "region": remote.region if remote and replicated else None,
+        }
         return [
+            *(self._replicate(remote, copy) if remote and replicated else []),
             actions.create_change_set(
                 "ChangeSet",
-                stack=stack,
+                stack=target.stack,
                 change_set=CHANGE_SET,
-                template=f"Synth::{stack}.template.json",
-                role_arn=self._deployment_role.arn,
-                parameters={
-                    "ModelPackageArn": "#{Model.ModelPackageArn}",
-                    "ModelDataUrl": "#{Model.ModelDataUrl}",
-                    "ImageUri": "#{Model.ImageUri}",
-                },
+                template=f"Synth::{target.stack}.template.json",
+                role_arn=role,
+                parameters={"ModelPackageArn": "#{Model.ModelPackageArn}", **served},
                 artifact="Synth",
+                run_order=first,
+                **elsewhere,
             ),
             actions.run_function(
                 "Inspect",
                 function=self._functions.inspect_change_set.function.function_name,
-                parameters={"stackName": stack, "changeSetName": CHANGE_SET},
-                run_order=2,
+                parameters={"stackName": target.stack, "changeSetName": CHANGE_SET, "access": target.access},
+                run_order=first + 1,
             ),
-            actions.execute_change_set("Execute", stack=stack, change_set=CHANGE_SET, run_order=3, namespace=namespace),
+            actions.execute_change_set(
+                "Execute",
+                stack=target.stack,
+                change_set=CHANGE_SET,
+                run_order=first + 2,
+                namespace=namespace,
+                **elsewhere,
+            ),
             actions.run_state_machine(
                 "Verify",
                 arn=self._verification.ref,
                 payload={
                     "run": EXECUTION_ID,
-                    "environment": environment,
-                    "endpointName": self._endpoints[environment],
+                    "environment": target.environment,
+                    "endpointName": target.endpoint,
                     "endpointConfigName": f"#{{{namespace}.EndpointConfigName}}",
-                    "modelDataUrl": "#{Model.ModelDataUrl}",
-                    "imageUri": "#{Model.ImageUri}",
+                    "modelDataUrl": served["ModelDataUrl"],
+                    "imageUri": served["ImageUri"],
+                    "access": target.access,
                 },
-                run_order=4,
-                namespace=f"{environment.capitalize()}Verify",
+                run_order=first + 3,
+                namespace=f"{name}Verify",
             ),
+        ]
+
+    def _deployment_role_arn(self, target: ServingTarget) -> str:
+        if target.remote is not None:
+            return target.remote.deployment_role_arn
+        if self._deployment_role is None:
+            msg = f"{target.environment} is in the account of the tools, and no role deploys there"
+            raise ValueError(msg)
+        return self._deployment_role.arn
+
+    def _replicate(self, remote: Remote, namespace: str) -> list[Action]:
+        """Copy the model to the region of its endpoint: SageMaker takes it from nowhere else."""
+        function = self._functions.replicate_model
+        if function is None:
+            msg = f"no function copies models to {remote.region}"
+            raise ValueError(msg)
+        return [
+            actions.run_function(
+                "Replicate",
+                function=function.function.function_name,
+                parameters={
+                    "modelDataUrl": "#{Model.ModelDataUrl}",
+                    "bucket": remote.artifacts,
+                    "region": remote.region,
+                },
+                run_order=1,
+                namespace=namespace,
+            )
         ]
 
     def _approve(self) -> list[Action]:
@@ -204,7 +304,7 @@ class ModelPipeline(Construct):
 
     def _start_on_upload(self, dead_letters: DeadLetterQueue) -> None:
         """Start on a new version of the data, and of the code where that stands in the bucket too."""
-        keys = [self._model.data.key]
+        keys = [self._model.trigger_key]
         if isinstance(self._model.source, S3Source):
             keys.append(self._model.source.key)
         rule = DeliveredRule(
@@ -247,8 +347,8 @@ class ModelPipeline(Construct):
         )
 
     def _grant(self, artifacts: s3.IBucket, artifacts_prefix: str, key: kms.IKey) -> None:
-        role, stack = self.role, Stack.of(self)
-        sources = [self._model.data.key]
+        role = self.role
+        sources = [self._model.trigger_key]
         if isinstance(self._model.source, S3Source):
             sources.append(self._model.source.key)
         else:
@@ -275,22 +375,41 @@ class ModelPipeline(Construct):
             on=[build.project.attr_arn for build in (self._build, self._image_build) if build],
         )
         self._grant_invocations()
-        stacks = [
-            stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
-            for name in self._stacks.values()
-        ]
-        role.allow(
-            "cloudformation:CreateChangeSet",
-            "cloudformation:DeleteChangeSet",
-            "cloudformation:DescribeChangeSet",
-            "cloudformation:DescribeStacks",
-            "cloudformation:ExecuteChangeSet",
-            on=stacks,
-            because="the id that CloudFormation appends to the stack's name",
-        )
-        role.allow_pass(self._deployment_role)
+        self._grant_deployment()
         role.allow("sns:Publish", on=self._topic.topic_arn)
         role.allow_use_of_key(key, write=True, via="sns")
+
+    def _grant_deployment(self) -> None:
+        role, stack = self.role, Stack.of(self)
+        local = [target.stack for target in self._targets if target.remote is None]
+        if local:
+            role.allow(
+                "cloudformation:CreateChangeSet",
+                "cloudformation:DeleteChangeSet",
+                "cloudformation:DescribeChangeSet",
+                "cloudformation:DescribeStacks",
+                "cloudformation:ExecuteChangeSet",
+                on=[
+                    stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
+                    for name in local
+                ],
+                because="the id that CloudFormation appends to the stack's name",
+            )
+        if self._deployment_role is not None:
+            role.allow_pass(self._deployment_role)
+        role.allow_assume([remote.pipeline_role_arn for remote in self._remotes])
+        for remote in {one.region: one for one in self._remotes if one.artifacts}.values():
+            bucket = f"arn:{stack.partition}:s3:::{remote.artifacts}"
+            because = "the artifacts of this one pipeline, which CodePipeline copies to the region of the target"
+            role.allow(
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:PutObject",
+                on=f"{bucket}/{self._prefix}/*",
+                because=because,
+            )
+            key_arn = self._regional_keys[remote.region]
+            role.allow_use_of_keys(key_arn, write=True, via="s3", region=remote.region)
 
     def _grant_invocations(self) -> None:
         stack = Stack.of(self)
@@ -319,6 +438,7 @@ class ModelPipeline(Construct):
                     self._functions.training_outcome,
                     self._functions.inspect_change_set,
                     self._functions.record_approval,
+                    *([self._functions.replicate_model] if self._functions.replicate_model else []),
                 )
             ],
         )

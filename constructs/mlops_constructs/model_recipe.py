@@ -9,6 +9,7 @@ from pathlib import Path
 
 from constructs import Construct
 
+from mlops_constructs.accounts import Accounts, Duty, TargetRole
 from mlops_constructs.build_project import BuildProject, Source, buildspec
 from mlops_constructs.deployment_role import DeploymentRole
 from mlops_constructs.execution_roles import EndpointExecutionRole
@@ -19,7 +20,8 @@ from mlops_constructs.model_pipeline import ModelPipeline
 from mlops_constructs.model_registry import ModelRegistry
 from mlops_constructs.release_workflow import ReleaseWorkflow
 from mlops_constructs.retention import retention
-from mlops_constructs.settings import Environment, ModelSettings, S3Source, Stage
+from mlops_constructs.serving_target import Remote, ServingTarget
+from mlops_constructs.settings import ModelSettings, S3Source, Stage
 from mlops_constructs.settings.xgboost_images import VERSIONS, image_uri
 from mlops_constructs.shared_resources import SharedResources
 from mlops_constructs.training_workflow import TrainingWorkflow
@@ -43,19 +45,20 @@ class ModelRecipe(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        project: str,
+        accounts: Accounts,
         model: ModelSettings,
-        environment: Environment,
         shared: SharedResources,
         serving_stacks: dict[str, str],
         processing_code: Path,
     ) -> None:
         """Make the recipe of `model`; `serving_stacks` are the names of its serving stacks by environment."""
         super().__init__(scope, construct_id)
-        self._model, self._environment, self._shared = model, environment, shared
-        self._stacks, self._name, self._project = serving_stacks, f"{project}-{model.name}", project
+        self._accounts, self._model, self._shared = accounts, model, shared
+        self._environment, self._project = accounts.tools, accounts.project
+        self._name = f"{self._project}-{model.name}"
         self._removal_policy = retention(model.removal_policy)
-        self._endpoints = {target.value: f"{self._name}-{target}" for target in model.deployed_environments}
+        self.targets = [self._target(target.value, serving_stacks[target]) for target in model.deployed_environments]
+        self._local = [target for target in self.targets if target.remote is None]
         self._prefix = self._name[:CODE_PIPELINE_PREFIX_LENGTH]
         self.repository = self._define_repository()
         self._image = self._define_image()
@@ -73,28 +76,65 @@ class ModelRecipe(Construct):
         self.training = self._define_training(processing_code)
         self.verification = self._define_verification()
         self.execution_roles = self._define_execution_roles()
-        self.deployment_role = DeploymentRole(
-            self,
-            "DeploymentRole",
-            model=model.name,
-            endpoint_names=list(self._endpoints.values()),
-            execution_roles=list(self.execution_roles.values()),
-            key=shared.key,
-        )
+        self.deployment_role = self._define_deployment_role()
         self.image_build = self._define_image_build()
+        self._define_sources()
         self.pipeline = self._define_pipeline() if model.stage != Stage.REPEATABLE else None
         self.release = self._define_release() if model.stage == Stage.REPEATABLE else None
+
+    def _target(self, environment: str, stack: str) -> ServingTarget:
+        remote = self._remote(environment) if self._accounts.environments.is_remote(environment) else None
+        return ServingTarget(
+            environment=environment, stack=stack, endpoint=f"{self._name}-{environment}", remote=remote
+        )
+
+    def _remote(self, environment: str) -> Remote:
+        accounts = self._accounts
+        where, tools = accounts.environment(environment), accounts.tools
+        elsewhere = where.region != tools.region
+        algorithm = self._model.algorithm
+        return Remote(
+            account=where.account,
+            region=where.region,
+            pipeline_role_arn=accounts.role(environment, TargetRole.PIPELINE),
+            observer_role_arn=accounts.role(environment, TargetRole.OBSERVER),
+            deployment_role_arn=accounts.role(environment, TargetRole.DEPLOYMENT),
+            artifacts=accounts.bucket("artifacts", tools, where.region) if elsewhere else None,
+            image_uri=image_uri(algorithm.version, where.region) if elsewhere and algorithm else None,
+        )
+
+    def _define_deployment_role(self) -> DeploymentRole | None:
+        """Return the role that deploys in the account of the tools; other accounts have their own."""
+        if not self._local:
+            return None
+        return DeploymentRole(
+            self,
+            "DeploymentRole",
+            model=self._model.name,
+            endpoint_names=[target.endpoint for target in self._local],
+            execution_roles=list(self.execution_roles.values()),
+            key=self._shared.key,
+        )
 
     def _define_image(self) -> ModelImage:
         """Return the image that trains, scores and serves; each recipe has its own."""
         raise NotImplementedError
 
+    def _define_sources(self) -> None:
+        """Make what brings the model's data or code here, besides uploads; a recipe may have something of its own."""
+
     def _define_repository(self) -> ImageRepository | None:
         container = self._model.container
         if container is None or container.path is None:
             return None
+        remote = [target.environment for target in self.targets if target.remote is not None]
         return ImageRepository(
-            self, "Images", name=self._name, key=self._shared.key, removal_policy=self._removal_policy
+            self,
+            "Images",
+            name=self._name,
+            key=self._shared.key,
+            admitted=self._accounts.admit_targets(remote, TargetRole.EXECUTION) if remote else None,
+            removal_policy=self._removal_policy,
         )
 
     def _define_functions(self) -> WorkflowFunctions:
@@ -102,7 +142,8 @@ class ModelRecipe(Construct):
             self,
             "Functions",
             model=self._model.name,
-            endpoint_names=list(self._endpoints.values()),
+            targets=self.targets,
+            verification_path=self._accounts.path(Duty.VERIFICATION),
             group_name=self.registry.group_name,
             scanned_repository=self._image.repository_arn if self._image.scan else None,
             artifacts=self._shared.artifacts,
@@ -116,7 +157,6 @@ class ModelRecipe(Construct):
             "Training",
             project=self._project,
             model=self._model,
-            environment=self._environment,
             image=self._image,
             # Preparation and evaluation need Python and its scientific packages, which this image of AWS has.
             processing_image=image_uri(VERSIONS[-1], self._environment.region),
@@ -125,7 +165,7 @@ class ModelRecipe(Construct):
             key=self._shared.key,
             functions=self.functions,
             group_name=self.registry.group_name,
-            champion_endpoint=list(self._endpoints.values())[-1],
+            champion=self.targets[-1],
             processing_code=processing_code,
             removal_policy=self._removal_policy,
         )
@@ -138,7 +178,6 @@ class ModelRecipe(Construct):
             model=self._model.name,
             gates=self._model.gates,
             task=self._model.task,
-            endpoint_names=list(self._endpoints.values()),
             runs_uri=self._runs_uri(),
             functions=self.functions,
             key=self._shared.key,
@@ -147,17 +186,16 @@ class ModelRecipe(Construct):
 
     def _define_execution_roles(self) -> dict[str, EndpointExecutionRole]:
         return {
-            target: EndpointExecutionRole(
+            target.environment: EndpointExecutionRole(
                 self,
-                f"{target.capitalize()}EndpointRole",
-                endpoint_name=endpoint,
+                f"{target.environment.capitalize()}EndpointRole",
+                endpoint_name=target.endpoint,
                 runs_prefix=f"{self._model.name}/runs",
                 artifacts=self._shared.artifacts,
-                key=self._shared.key,
+                key_arn=self._shared.key.key_arn,
                 repositories=[self._image.repository_arn],
-                in_vpc=self._environment.network is not None,
             )
-            for target, endpoint in self._endpoints.items()
+            for target in self._local
         }
 
     def _define_image_build(self) -> ImageBuild | None:
@@ -176,7 +214,6 @@ class ModelRecipe(Construct):
             artifacts=self._shared.artifacts,
             artifacts_prefix=self._prefix,
             key=self._shared.key,
-            network=self._environment.network,
             removal_policy=self._removal_policy,
         )
         build.finish()
@@ -193,7 +230,6 @@ class ModelRecipe(Construct):
             artifacts=shared.artifacts,
             artifacts_prefix=self._prefix,
             key=shared.key,
-            network=self._environment.network,
             removal_policy=self._removal_policy,
         )
         build.finish()
@@ -201,9 +237,9 @@ class ModelRecipe(Construct):
             self,
             "Pipeline",
             name=self._name,
+            role_path=self._accounts.path(Duty.PIPELINE),
             model=self._model,
-            serving_stacks=self._stacks,
-            endpoint_names=self._endpoints,
+            targets=self.targets,
             training=self.training.state_machine,
             verification=self.verification.state_machine,
             functions=self._define_pipeline_functions(),
@@ -221,13 +257,15 @@ class ModelRecipe(Construct):
 
     def _define_release(self) -> ReleaseWorkflow:
         shared = self._shared
+        if self.deployment_role is None:
+            msg = f"{self._model.name} is deployed to other accounts, which needs the pipeline of stage reliable"
+            raise ValueError(msg)
         return ReleaseWorkflow(
             self,
             "Release",
             name=f"{self._name}-release",
             model=self._model,
-            serving_stacks=self._stacks,
-            endpoint_names=self._endpoints,
+            targets=self.targets,
             training=self.training,
             verification=self.verification,
             functions=self.functions,
@@ -246,7 +284,8 @@ class ModelRecipe(Construct):
             "PipelineFunctions",
             pipeline_name=self._name,
             training_machine_name=f"{self._name}-training",
-            stack_names=list(self._stacks.values()),
+            targets=self.targets,
+            verification_path=self._accounts.path(Duty.VERIFICATION),
             group_name=self.registry.group_name,
             model=self._model.name,
             artifacts=self._shared.artifacts,
@@ -260,7 +299,7 @@ class ModelRecipe(Construct):
     def _sources(self) -> list[dict[str, str]]:
         """The sources that are objects of the data bucket."""
         bucket = self._shared.data.bucket_name
-        sources = [{"action": "Data", "bucket": bucket, "key": self._model.data.key}]
+        sources = [{"action": "Data", "bucket": bucket, "key": self._model.trigger_key}]
         if isinstance(self._model.source, S3Source):
             sources.append({"action": "Code", "bucket": bucket, "key": self._model.source.key})
         return sources

@@ -99,8 +99,14 @@ def create_change_set(
     role_arn: str,
     parameters: Mapping[str, str],
     artifact: str,
+    run_order: int = 1,
+    assumed: str | None = None,
+    region: str | None = None,
 ) -> Action:
-    """Return an action that makes a change set and changes nothing."""
+    """Return an action that makes a change set and changes nothing.
+
+    In another account the pipeline becomes the role `assumed` there; `region` is that of the stack, where it differs.
+    """
     return _action(
         name,
         ("Deploy", "AWS", "CloudFormation"),
@@ -113,11 +119,23 @@ def create_change_set(
             "RoleArn": role_arn,
             "ParameterOverrides": _json(parameters),
         },
+        run_order=run_order,
         inputs=[artifact],
+        assumed=assumed,
+        region=region,
     )
 
 
-def execute_change_set(name: str, *, stack: str, change_set: str, run_order: int, namespace: str) -> Action:
+def execute_change_set(
+    name: str,
+    *,
+    stack: str,
+    change_set: str,
+    run_order: int,
+    namespace: str,
+    assumed: str | None = None,
+    region: str | None = None,
+) -> Action:
     """Return an action that executes the change set; the outputs of the stack become variables."""
     return _action(
         name,
@@ -125,6 +143,8 @@ def execute_change_set(name: str, *, stack: str, change_set: str, run_order: int
         {"ActionMode": "CHANGE_SET_EXECUTE", "StackName": stack, "ChangeSetName": change_set},
         run_order=run_order,
         namespace=namespace,
+        assumed=assumed,
+        region=region,
     )
 
 
@@ -141,6 +161,8 @@ def _action(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     namespace: str | None = None,
+    assumed: str | None = None,
+    region: str | None = None,
 ) -> Action:
     category, owner, provider = action_type
     return codepipeline.CfnPipeline.ActionDeclarationProperty(
@@ -153,4 +175,6 @@ def _action(
         input_artifacts=[codepipeline.CfnPipeline.InputArtifactProperty(name=artifact) for artifact in inputs],
         output_artifacts=[codepipeline.CfnPipeline.OutputArtifactProperty(name=artifact) for artifact in outputs],
         namespace=namespace,
+        role_arn=assumed,
+        region=region,
     )

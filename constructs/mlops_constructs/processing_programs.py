@@ -17,7 +17,7 @@ from mlops_constructs.asl import State
 from mlops_constructs.jobs import JobKind, JobState, processing_request
 from mlops_constructs.names import job_name_prefix
 from mlops_constructs.network import vpc_config
-from mlops_constructs.settings import ModelSettings, Network
+from mlops_constructs.settings import ModelSettings
 
 INPUT_FOLDER = "/opt/ml/processing/input"
 
@@ -35,12 +35,11 @@ class ProcessingPrograms(Construct):
         image_uri: str,
         code: Path,
         key: kms.IKey,
-        network: Network | None,
     ) -> None:
         """Upload the programs in the folder `code`, which run in `image_uri`."""
         super().__init__(scope, construct_id)
         self._project, self._model, self._image_uri = project, model, image_uri
-        self._key, self._network = key, network
+        self._key = key
         self._code = s3_assets.Asset(self, "Code", path=str(code), exclude=["**/__pycache__", "*.pyc"])
         self._settings = self._settings_asset()
 
@@ -116,7 +115,7 @@ class ProcessingPrograms(Construct):
                 "settings": {"S3Uri": self._settings.s3_object_url},
             },
             outputs=outputs,
-            vpc_config=vpc_config(self._network),
+            vpc_config=vpc_config(self),
         )
         return JobState(
             name=name,

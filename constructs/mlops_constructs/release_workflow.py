@@ -18,6 +18,7 @@ from mlops_constructs.deployment_role import DeploymentRole
 from mlops_constructs.functions import WorkflowFunction
 from mlops_constructs.image_build import ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
+from mlops_constructs.serving_target import ServingTarget
 from mlops_constructs.settings import ModelSettings, S3Source
 from mlops_constructs.stack_update import LIMIT_SECONDS, StackUpdate
 from mlops_constructs.state_machine import LoggedStateMachine
@@ -43,8 +44,7 @@ class ReleaseWorkflow(Construct):
         *,
         name: str,
         model: ModelSettings,
-        serving_stacks: Mapping[str, str],
-        endpoint_names: Mapping[str, str],
+        targets: Sequence[ServingTarget],
         training: TrainingWorkflow,
         verification: VerificationWorkflow,
         functions: WorkflowFunctions,
@@ -56,17 +56,17 @@ class ReleaseWorkflow(Construct):
         dead_letters: DeadLetterQueue,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the workflow called `name`; `serving_stacks` and `endpoint_names` are by environment."""
+        """Make the workflow called `name`, which deploys to `targets`, all of them in this account."""
         super().__init__(scope, construct_id)
         self._partition, self._model = Stack.of(self).partition, model
         self._training, self._verification, self._functions = training, verification, functions
         self._image_build, self._deployment_role = image_build, deployment_role
-        self._endpoints, self._data = endpoint_names, data
+        self._targets, self._data = {target.environment: target for target in targets}, data
         self._updates = [
             StackUpdate(
                 partition=self._partition,
-                environment=environment,
-                stack=stack,
+                environment=target.environment,
+                stack=target.stack,
                 role_arn=deployment_role.arn,
                 parameters={
                     "ModelPackageArn": "$.train.modelPackageArn",
@@ -74,12 +74,12 @@ class ReleaseWorkflow(Construct):
                     "ImageUri": "$.train.imageUri",
                 },
             )
-            for environment, stack in serving_stacks.items()
+            for target in targets
         ]
         self._machine = LoggedStateMachine(
             self, "Workflow", name=name, description=f"Releases {model.name}", key=key, removal_policy=removal_policy
         )
-        self._grant(list(serving_stacks.values()))
+        self._grant([target.stack for target in targets])
         self.state_machine: stepfunctions.CfnStateMachine = self._machine.define(self.definition())
         self.start = self._define_start(data, key, dead_letters, removal_policy)
         self._start_by_itself(data, dead_letters)
@@ -174,7 +174,8 @@ class ReleaseWorkflow(Construct):
             {
                 "run.$": "$.run",
                 "environment": update.environment,
-                "endpointName": self._endpoints[update.environment],
+                "endpointName": self._targets[update.environment].endpoint,
+                "access": self._targets[update.environment].access,
                 "endpointConfigName.$": f"States.ArrayGetItem({update.result}.configurations, 0)",
                 "modelDataUrl.$": "$.train.modelDataUrl",
                 "imageUri.$": "$.train.imageUri",

@@ -15,8 +15,10 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from mlops_constructs.acknowledgements import acknowledge, flat
+from mlops_constructs.admission import Admission
 
 Conditions = Mapping[str, Mapping[str, Any]]
+FOREIGN_KEYS = "a key of another account, or of another region, has an ARN that is not known here; its policy decides"
 
 
 def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
@@ -26,24 +28,22 @@ def permissions_boundary(policy: str | None) -> PermissionsBoundary | None:
     return PermissionsBoundary.from_arn(policy) if policy.startswith("arn:") else PermissionsBoundary.from_name(policy)
 
 
-class ServiceRole(Construct):
-    """A role that one AWS service assumes for this account only.
+class ProductRole(Construct):
+    """A role whose permissions go into one customer-managed policy, never inline, and only through `allow` and such."""
 
-    Permissions go into one customer-managed policy, never inline, and only through `allow` and `allow_pass`.
-    """
-
-    def __init__(self, scope: Construct, construct_id: str, *, service: str, description: str) -> None:
-        """Make the role for `service`, for example `sagemaker.amazonaws.com`."""
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        assumed_by: iam.IPrincipal,
+        description: str,
+        name: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Make the role; only one that another account has to name gets a `name` or a `path` of its own."""
         super().__init__(scope, construct_id)
-        self._service = service
-        self.role = iam.Role(
-            self,
-            "Role",
-            description=description,
-            assumed_by=iam.ServicePrincipal(
-                service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
-            ),
-        )
+        self.role = iam.Role(self, "Role", description=description, assumed_by=assumed_by, role_name=name, path=path)
         self._policy: iam.ManagedPolicy | None = None
 
     @property
@@ -82,21 +82,43 @@ class ServiceRole(Construct):
         policy = self._add(iam.PolicyStatement(actions=list(actions), resources=resources, conditions=dict(when or {})))
         acknowledge(policy, {f"AwsSolutions-IAM5[Resource::{name}]": because or "" for name in wild})
 
+    def deny(self, *actions: str, on: Sequence[str]) -> None:
+        """Deny `actions` on resources that a wider `allow` covers; the resources may have wildcards."""
+        self._add(iam.PolicyStatement(effect=iam.Effect.DENY, actions=list(actions), resources=list(on)))
+
     def allow_pass(self, role: ServiceRole) -> None:
         """Allow to hand `role` to the one service that may assume it."""
         self._add(
             iam.PolicyStatement(
                 actions=["iam:PassRole"],
                 resources=[role.arn],
-                conditions={"StringEquals": {"iam:PassedToService": role._service}},
+                conditions={"StringEquals": {"iam:PassedToService": role.service}},
             )
         )
 
+    def allow_assume(self, roles: Sequence[str]) -> None:
+        """Allow to become each of `roles`, which their own accounts admit."""
+        if roles:
+            self.allow("sts:AssumeRole", on=list(dict.fromkeys(roles)))
+
     def allow_use_of_key(self, key: kms.IKey, *, write: bool, via: str) -> None:
         """Allow to read (and write) what `key` encrypts, only through the service `via`, for example `s3`."""
+        self.allow_use_of_keys(key.key_arn, write=write, via=via)
+
+    def allow_use_of_keys(self, key_arn: str, *, write: bool, via: str, region: str | None = None) -> None:
+        """Allow the same for a key by its ARN, or for those of another account that admit this role.
+
+        A key of another account has no name that this account could know: where `key_arn` ends with `/*`, it is the
+        policy of each key there that decides.
+        """
         actions = ["kms:Decrypt", "kms:GenerateDataKey"] if write else ["kms:Decrypt"]
-        host = f"{via}.{Stack.of(self).region}.amazonaws.com"
-        self.allow(*actions, on=key.key_arn, when={"StringEquals": {"kms:ViaService": host}})
+        host = f"{via}.{region or Stack.of(self).region}.amazonaws.com"
+        self.allow(
+            *actions,
+            on=key_arn,
+            when={"StringEquals": {"kms:ViaService": host}},
+            because=FOREIGN_KEYS if key_arn.endswith("/*") else None,
+        )
 
     def allow_tracing(self) -> None:
         """Allow to send trace segments."""
@@ -117,3 +139,52 @@ class ServiceRole(Construct):
         """Make `dependent` wait for the permissions, not only for the role."""
         if self._policy is not None:
             dependent.node.add_dependency(self._policy)
+
+
+class ServiceRole(ProductRole):
+    """A role that one AWS service assumes for this account only."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        service: str,
+        description: str,
+        name: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Make the role for `service`, for example `sagemaker.amazonaws.com`."""
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=iam.ServicePrincipal(
+                service, conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+            ),
+            description=description,
+            name=name,
+            path=path,
+        )
+        self.service = service
+
+
+class AdmittedRole(ProductRole):
+    """A role that certain roles of another account assume, and nobody else there."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        admission: Admission,
+        description: str,
+        name: str,
+    ) -> None:
+        """Make the role called `name` for the roles that `admission` names."""
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=admission.principal(),
+            description=description,
+            name=name,
+        )

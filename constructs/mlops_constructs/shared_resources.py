@@ -17,3 +17,12 @@ class SharedResources:
     data: s3.IBucket
     artifacts: s3.IBucket
     topic: sns.ITopic
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingResources:
+    """What the endpoints of an environment use of their own account."""
+
+    key: kms.IKey
+    topic: sns.ITopic
+    execution_role_arn: str

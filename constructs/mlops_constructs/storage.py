@@ -69,6 +69,7 @@ class EncryptedBucket(s3.Bucket):
         scope: Construct,
         construct_id: str,
         *,
+        bucket_name: str | None = None,
         key: kms.IKey,
         log_bucket: s3.IBucket,
         removal_policy: RemovalPolicy,
@@ -77,6 +78,7 @@ class EncryptedBucket(s3.Bucket):
         super().__init__(
             scope,
             construct_id,
+            bucket_name=bucket_name,
             encryption=s3.BucketEncryption.KMS,
             encryption_key=key,
             bucket_key_enabled=True,

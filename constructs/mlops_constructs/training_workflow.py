@@ -13,6 +13,7 @@ from constructs import Construct
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
+from mlops_constructs.candidate_states import Candidate
 from mlops_constructs.champion import Champion
 from mlops_constructs.execution_roles import RUNS, JobExecutionRole
 from mlops_constructs.jobs import QUEUE_SLACK_SECONDS, JobKind, JobState, allow_jobs
@@ -23,7 +24,8 @@ from mlops_constructs.processing_programs import ProcessingPrograms
 from mlops_constructs.quality_gate import QualityGate
 from mlops_constructs.scoring import Scoring
 from mlops_constructs.security_gate import SecurityGate
-from mlops_constructs.settings import Environment, ModelSettings
+from mlops_constructs.serving_target import ServingTarget
+from mlops_constructs.settings import ModelSettings
 from mlops_constructs.state_machine import LoggedStateMachine
 from mlops_constructs.training_request import training_request
 from mlops_constructs.workflow_functions import WorkflowFunctions
@@ -36,7 +38,8 @@ class TrainingWorkflow(Construct):
     """A state machine from a data version to a registered model package, or to a failure with its cause.
 
     Input: `{"run": ..., "data": {"bucket", "key", "version"}, "code": {"version"}}`, and `image`
-    where the recipe does not know it at synthesis. Everything that a run writes
+    where the recipe does not know it at synthesis; for a model that is handed over, `data` is the manifest of the
+    candidate. Everything that a run writes
     stands below `<model>/runs/<run>/` in the artifact bucket; states hold pointers, never data.
     """
 
@@ -47,7 +50,6 @@ class TrainingWorkflow(Construct):
         *,
         project: str,
         model: ModelSettings,
-        environment: Environment,
         image: ModelImage,
         processing_image: str,
         data: s3.IBucket,
@@ -55,16 +57,16 @@ class TrainingWorkflow(Construct):
         key: kms.IKey,
         functions: WorkflowFunctions,
         group_name: str,
-        champion_endpoint: str,
+        champion: ServingTarget,
         processing_code: Path,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the workflow of `model`; `champion_endpoint` is the endpoint whose model has to be beaten."""
+        """Make the workflow of `model`; the model that serves at `champion` has to be beaten."""
         super().__init__(scope, construct_id)
-        self._project, self._model, self._environment = project, model, environment
+        self._project, self._model = project, model
         self._image, self._functions = image, functions
         self._data, self._artifacts, self._key = data, artifacts, key
-        self._group_name, self._champion_endpoint = group_name, champion_endpoint
+        self._group_name, self._champion_target = group_name, champion
         self._partition = Stack.of(self).partition
         self._programs = ProcessingPrograms(
             self,
@@ -74,8 +76,8 @@ class TrainingWorkflow(Construct):
             image_uri=processing_image,
             code=processing_code,
             key=key,
-            network=environment.network,
         )
+        self._candidate = Candidate.of(model, partition=self._partition, data=data, artifacts=artifacts)
         self._gate = QualityGate(partition=self._partition, function_arn=functions.quality_gate.arn, gates=model.gates)
         self.execution_role = JobExecutionRole(
             self,
@@ -86,7 +88,6 @@ class TrainingWorkflow(Construct):
             key=key,
             repositories=[image.repository_arn, repository_arn(self, processing_image)],
             assets=self._programs.assets,
-            in_vpc=environment.network is not None,
         )
         self._scoring = Scoring(
             partition=self._partition,
@@ -94,7 +95,7 @@ class TrainingWorkflow(Construct):
             model=model,
             role_arn=self.execution_role.arn,
             key_arn=key.key_arn,
-            vpc_config=vpc_config(environment.network),
+            vpc_config=vpc_config(self),
         )
         self._machine = LoggedStateMachine(
             self,
@@ -118,14 +119,17 @@ class TrainingWorkflow(Construct):
     def definition(self) -> dict[str, Any]:
         """Return the whole workflow as ASL."""
         role = self.execution_role.arn
+        candidate = self._candidate
+        promoted = candidate is not None and candidate.promotes_model
+        learnt = "AdoptModel" if promoted else "Train"
         states: dict[str, State] = {
+            **(candidate.read(next_state="Begin") if candidate else {}),
             "Begin": self._begin(),
             **self._security_gate(),
             "Snapshot": self._snapshot(),
             **self._programs.prepare(role_arn=role, next_state="DataGate"),
-            **self._gate.states("DataGate", report="data-report/validation.json", decision="data", passed="Train"),
-            **self._train().states(self._partition),
-            **self._capacity(),
+            **self._gate.states("DataGate", report="data-report/validation.json", decision="data", passed=learnt),
+            **(candidate.adopt(next_state="FindChampion") if candidate and promoted else self._learn()),
             **self._champion().states(alone="ScoreChallenger", both="ScoreBoth"),
             **self._scoring.states(alone="Evaluate", both="EvaluateAgainstChampion"),
             **self._programs.evaluate("Evaluate", champion=False, role_arn=role, next_state="MetricGate"),
@@ -135,14 +139,17 @@ class TrainingWorkflow(Construct):
                 report="evaluation/evaluation.json",
                 decision="metrics",
                 passed="Register",
-                facts={"championExists.$": "$.champion.Payload.exists"},
+                facts={
+                    "championExists.$": "$.champion.Payload.exists",
+                    **(candidate.claims if candidate and promoted else {}),
+                },
             ),
             "Register": self._register(),
             **asl.explained_failure(self._partition, self._functions.explain_failure.arn),
         }
         return {
             "Comment": f"Training workflow of {self._model.name}",
-            "StartAt": "Begin",
+            "StartAt": next(iter(states)),
             "TimeoutSeconds": self.limit_seconds,
             "States": asl.with_named_failures(states),
         }
@@ -155,7 +162,7 @@ class TrainingWorkflow(Construct):
             "Parameters": {
                 "run.$": "$.run",
                 **self._image.state,
-                "data.$": "$.data",
+                **(self._candidate.state if self._candidate else {"data.$": "$.data"}),
                 "code.$": "$.code",
                 "folder.$": f"States.Format('{prefix}/{{}}', $.run)",
                 "base.$": f"States.Format('s3://{self._artifacts.bucket_name}/{prefix}/{{}}', $.run)",
@@ -190,6 +197,9 @@ class TrainingWorkflow(Construct):
             result_selector={"VersionId.$": "$.VersionId"},
         )
 
+    def _learn(self) -> dict[str, State]:
+        return {**self._train().states(self._partition), **self._capacity()}
+
     def _train(self) -> JobState:
         prefix = job_name_prefix(self._project, self._model.name, "train")
         return JobState(
@@ -199,7 +209,7 @@ class TrainingWorkflow(Construct):
                 self._model,
                 role_arn=self.execution_role.arn,
                 key_arn=self._key.key_arn,
-                vpc_config=vpc_config(self._environment.network),
+                vpc_config=vpc_config(self),
             ),
             job_name=f"States.Format('{prefix}-{{}}-{{}}', {asl.EXECUTION_DIGEST}, $.try.attempt)",
             limit_seconds=self._training_seconds(),
@@ -219,8 +229,7 @@ class TrainingWorkflow(Construct):
         return Champion(
             partition=self._partition,
             function_arn=self._functions.find_champion.arn,
-            environment=self._model.deployed_environments[-1],
-            endpoint_name=self._champion_endpoint,
+            target=self._champion_target,
         )
 
     def _capacity(self) -> dict[str, State]:
@@ -273,10 +282,14 @@ class TrainingWorkflow(Construct):
     def _grant(self) -> None:
         stack, role, name = Stack.of(self), self._machine.role, self._model.name
         allow_jobs(role, JobKind.PROCESSING, prefixes=self._programs.job_name_prefixes())
-        allow_jobs(role, JobKind.TRAINING, prefixes=[job_name_prefix(self._project, name, "train")])
+        if self._candidate is None or not self._candidate.promotes_model:
+            allow_jobs(role, JobKind.TRAINING, prefixes=[job_name_prefix(self._project, name, "train")])
         self._scoring.grant(role)
         role.allow_pass(self.execution_role)
-        role.allow("s3:GetObjectVersion", on=self._data.arn_for_objects(self._model.data.key))
+        if self._candidate is None:
+            role.allow("s3:GetObjectVersion", on=self._data.arn_for_objects(self._model.data.key))
+        else:
+            self._candidate.grant(role)
         raw = self._artifacts.arn_for_objects(f"{self._model.name}/runs/*/raw/data.csv")
         role.allow("s3:PutObject", on=raw, because=RUNS)
         role.allow_use_of_key(self._key, write=True, via="s3")

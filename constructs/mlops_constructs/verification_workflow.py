@@ -16,15 +16,17 @@ from mlops_constructs.state_machine import LoggedStateMachine
 from mlops_constructs.workflow_functions import WorkflowFunctions
 
 POLL_SECONDS = 30
+WAIT_LIMIT_SECONDS = 2700
 TIME_LIMIT_SECONDS = 3600
 
 
 class VerificationWorkflow(Construct):
     """A state machine that a deployment has to pass.
 
-    Input: `{"run", "environment", "endpointName", "endpointConfigName", "modelDataUrl", "imageUri"}`. In service is not
-    success: SageMaker can roll an update back without a failure reason, so what serves is compared with what was
-    asked for, and labelled rows are sent through it.
+    Input: `{"run", "environment", "endpointName", "endpointConfigName", "modelDataUrl", "imageUri", "access"}`, where
+    `access` is the role and region of an endpoint in another account. In service is not success: SageMaker can roll an
+    update back without a failure reason, so what serves is compared with what was asked for, and labelled rows are
+    sent through it.
     """
 
     def __init__(
@@ -36,7 +38,6 @@ class VerificationWorkflow(Construct):
         model: str,
         gates: Gates,
         task: Task,
-        endpoint_names: list[str],
         runs_uri: str,
         functions: WorkflowFunctions,
         key: kms.IKey,
@@ -55,13 +56,6 @@ class VerificationWorkflow(Construct):
             removal_policy=removal_policy,
         )
         role = self._machine.role
-        role.allow(
-            "sagemaker:DescribeEndpoint",
-            on=[
-                Stack.of(self).format_arn(service="sagemaker", resource="endpoint", resource_name=endpoint)
-                for endpoint in endpoint_names
-            ],
-        )
         role.allow("lambda:InvokeFunction", on=[functions.verify_endpoint.arn, functions.explain_failure.arn])
         self.state_machine: stepfunctions.CfnStateMachine = self._machine.define(self.definition())
 
@@ -72,30 +66,12 @@ class VerificationWorkflow(Construct):
 
     def definition(self) -> dict[str, Any]:
         """Return the whole workflow as ASL."""
-        status = "$.endpoint.EndpointStatus"
         return {
             "Comment": "Verifies one deployment",
-            "StartAt": "DescribeEndpoint",
+            "StartAt": "Verify",
             "TimeoutSeconds": TIME_LIMIT_SECONDS,
             "States": asl.with_named_failures(
                 {
-                    "DescribeEndpoint": self._describe(),
-                    "EndpointStatus": asl.choice(
-                        [
-                            {"Variable": status, "StringEquals": "InService", "Next": "Verify"},
-                            *(
-                                {"Variable": status, "StringEquals": value, "Next": "WaitForEndpoint"}
-                                for value in ("Creating", "Updating", "SystemUpdating", "RollingBack")
-                            ),
-                        ],
-                        default="EndpointNotInService",
-                    ),
-                    "WaitForEndpoint": asl.wait(POLL_SECONDS, next_state="DescribeEndpoint"),
-                    "EndpointNotInService": {
-                        "Type": "Fail",
-                        "Error": "EndpointNotInService",
-                        "CausePath": "States.Format('{} is {}', $.endpointName, $.endpoint.EndpointStatus)",
-                    },
                     "Verify": self._verify(),
                     "VerificationDecision": asl.choice(
                         [{"Variable": "$.verification.Payload.passed", "BooleanEquals": True, "Next": "Verified"}],
@@ -112,17 +88,6 @@ class VerificationWorkflow(Construct):
             ),
         }
 
-    def _describe(self) -> State:
-        return asl.task(
-            f"arn:{self._partition}:states:::aws-sdk:sagemaker:describeEndpoint",
-            {"EndpointName.$": "$.endpointName"},
-            timeout_seconds=60,
-            catch=asl.catch_all("ExplainFailure"),
-            next_state="EndpointStatus",
-            result_path="$.endpoint",
-            result_selector={"EndpointStatus.$": "$.EndpointStatus"},
-        )
-
     def _verify(self) -> State:
         base = f"{self._runs_uri}/{{}}"
         return asl.invoke(
@@ -132,6 +97,7 @@ class VerificationWorkflow(Construct):
                 "run.$": "$.run",
                 "environment.$": "$.environment",
                 "endpointName.$": "$.endpointName",
+                "access.$": "$.access",
                 "expected": {
                     "modelDataUrl.$": "$.modelDataUrl",
                     "imageUri.$": "$.imageUri",
@@ -144,6 +110,8 @@ class VerificationWorkflow(Construct):
                 "gates": self._gates.model_dump(mode="json"),
             },
             timeout_seconds=660,
+            # An endpoint that is still being made or changed: the function says so, and is asked again.
+            waits=[asl.wait_for("EndpointChanging", interval_seconds=POLL_SECONDS, limit_seconds=WAIT_LIMIT_SECONDS)],
             catch=asl.catch_all("ExplainFailure"),
             next_state="VerificationDecision",
             result_path="$.verification",

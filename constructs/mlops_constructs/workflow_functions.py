@@ -16,6 +16,7 @@ from mlops_constructs.deployment_role import VERSIONS
 from mlops_constructs.execution_roles import RUNS
 from mlops_constructs.functions import WorkflowFunction
 from mlops_constructs.messaging import DeadLetterQueue
+from mlops_constructs.serving_target import ServingTarget
 
 PACKAGES = "the versions of this one model group"
 
@@ -29,18 +30,23 @@ class WorkflowFunctions(Construct):
         construct_id: str,
         *,
         model: str,
-        endpoint_names: list[str],
+        targets: list[ServingTarget],
+        verification_path: str,
         group_name: str,
         scanned_repository: str | None,
         artifacts: s3.IBucket,
         key: kms.IKey,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the functions of `model`, which serves at `endpoint_names` from the ECR repository with that ARN."""
+        """Make the functions of `model`, which serves at `targets` from the ECR repository with that ARN.
+
+        Those that look at the targets have roles below `verification_path`, which other accounts admit.
+        """
         super().__init__(scope, construct_id)
         self._key, self._artifacts, self._removal_policy = key, artifacts, removal_policy
         self._runs = f"{model}/runs/*"
-        self._endpoints = endpoint_names
+        self._targets, self._path = targets, verification_path
+        self._group_name = group_name
         self.quality_gate = self._define_quality_gate()
         self.security_gate = self._define_security_gate(scanned_repository) if scanned_repository else None
         self.find_champion = self._define_find_champion()
@@ -75,12 +81,24 @@ class WorkflowFunctions(Construct):
         return function
 
     def _define_find_champion(self) -> WorkflowFunction:
-        function = self._function("FindChampion", "find_champion", "Finds the model that is in service")
-        self._describe_serving(function, self._endpoints[-1:])
-        stack = Stack.of(self)
-        models = stack.format_arn(service="sagemaker", resource="model", resource_name=f"{self._endpoints[-1]}-*")
-        function.role.allow("sagemaker:ListTags", on=models, because=VERSIONS)
+        last = self._targets[-1]
+        function = self._function(
+            "FindChampion",
+            "find_champion",
+            "Finds the model that is in service",
+            role_path=self._role_path(last),
+        )
+        self._describe_serving(function, last)
+        if last.remote is None:
+            function.role.allow("sagemaker:ListTags", on=self._arn("model", f"{last.endpoint}-*"), because=VERSIONS)
+        else:
+            # What a model of another account was made of says the registry here.
+            packages = self._arn("model-package", f"{self._group_name}/*")
+            function.role.allow("sagemaker:DescribeModelPackage", on=packages, because=PACKAGES)
         return function
+
+    def _role_path(self, *targets: ServingTarget) -> str | None:
+        return self._path if any(target.remote for target in targets) else None
 
     def _define_register_model(self, group_name: str) -> WorkflowFunction:
         function = self._function(
@@ -103,14 +121,22 @@ class WorkflowFunctions(Construct):
             "verify_endpoint",
             "Calls an endpoint with labelled rows and checks its answers",
             timeout=Duration.minutes(10),
+            role_path=self._role_path(*self._targets),
         )
-        self._describe_serving(function, self._endpoints)
-        function.role.allow("sagemaker:InvokeEndpoint", on=[self._arn("endpoint", name) for name in self._endpoints])
+        self._describe_serving(function, *self._targets)
+        local = [target.endpoint for target in self._targets if target.remote is None]
+        if local:
+            function.role.allow("sagemaker:InvokeEndpoint", on=[self._arn("endpoint", name) for name in local])
         self._read(function, "prepared/test/test.csv", "evaluation/predictions.csv")
         self._write(function, "deployments/*.json")
         return function
 
-    def _describe_serving(self, function: WorkflowFunction, endpoints: list[str]) -> None:
+    def _describe_serving(self, function: WorkflowFunction, *targets: ServingTarget) -> None:
+        """Allow to look at the endpoints of `targets`: in this account, or as the role that another one provides."""
+        function.role.allow_assume([target.remote.observer_role_arn for target in targets if target.remote])
+        endpoints = [target.endpoint for target in targets if target.remote is None]
+        if not endpoints:
+            return
         function.role.allow("sagemaker:DescribeEndpoint", on=[self._arn("endpoint", name) for name in endpoints])
         function.role.allow(
             "sagemaker:DescribeEndpointConfig",
@@ -144,7 +170,8 @@ class PipelineFunctions(Construct):
         *,
         pipeline_name: str,
         training_machine_name: str,
-        stack_names: list[str],
+        targets: list[ServingTarget],
+        verification_path: str,
         group_name: str,
         model: str,
         artifacts: s3.IBucket,
@@ -156,17 +183,24 @@ class PipelineFunctions(Construct):
     ) -> None:
         """Make the functions of the pipeline called `pipeline_name`, whose S3 sources are `sources`."""
         super().__init__(scope, construct_id)
+        self._targets, self._model, self._artifacts = targets, model, artifacts
         self._key, self._dead_letters, self._removal_policy = key, dead_letters, removal_policy
         stack = Stack.of(self)
         self._pipeline_arn = stack.format_arn(service="codepipeline", resource=pipeline_name)
         self.starts = self._starts_table()
         self.start_pipeline = self._define_start_pipeline(pipeline_name, sources, data)
         self.training_outcome = self._define_training_outcome(training_machine_name)
-        self.inspect_change_set = self._define_inspect_change_set(stack_names)
+        self.inspect_change_set = self._define_inspect_change_set(verification_path)
+        self.replicate_model = self._define_replicate_model()
         self.record_approval = self._define_record_approval(group_name, model, artifacts)
 
     def _function(
-        self, construct_id: str, name: str, description: str, environment: Mapping[str, str] | None = None
+        self,
+        construct_id: str,
+        name: str,
+        description: str,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> WorkflowFunction:
         return WorkflowFunction(
             self,
@@ -177,6 +211,7 @@ class PipelineFunctions(Construct):
             environment=environment,
             dead_letters=self._dead_letters,
             removal_policy=self._removal_policy,
+            **options,
         )
 
     def _starts_table(self) -> dynamodb.Table:
@@ -246,15 +281,49 @@ class PipelineFunctions(Construct):
         self._answers_pipeline(function)
         return function
 
-    def _define_inspect_change_set(self, stack_names: list[str]) -> WorkflowFunction:
+    def _define_inspect_change_set(self, verification_path: str) -> WorkflowFunction:
+        remote = [target.remote.observer_role_arn for target in self._targets if target.remote]
         function = self._function(
-            "InspectChangeSet", "inspect_change_set", "Refuses a change set that would replace anything stateful"
+            "InspectChangeSet",
+            "inspect_change_set",
+            "Refuses a change set that would replace anything stateful",
+            role_path=verification_path if remote else None,
         )
         stacks = [
-            Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{name}/*")
-            for name in stack_names
+            Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{target.stack}/*")
+            for target in self._targets
+            if target.remote is None
         ]
-        function.role.allow("cloudformation:DescribeChangeSet", on=stacks, because="the id that CloudFormation appends")
+        if stacks:
+            because = "the id that CloudFormation appends"
+            function.role.allow("cloudformation:DescribeChangeSet", on=stacks, because=because)
+        function.role.allow_assume(remote)
+        self._answers_pipeline(function)
+        return function
+
+    def _define_replicate_model(self) -> WorkflowFunction | None:
+        """Return the function that copies a model to the regions where it is deployed; None where there is one."""
+        remotes = [target.remote for target in self._targets if target.remote and target.remote.artifacts]
+        if not remotes:
+            return None
+        function = self._function(
+            "ReplicateModel",
+            "replicate_model",
+            "Copies a model to the region of its endpoint",
+            timeout=Duration.minutes(15),
+        )
+        models, stack = f"{self._model}/runs/*/model.tar.gz", Stack.of(self)
+        function.role.allow("s3:GetObject", on=self._artifacts.arn_for_objects(models), because=RUNS)
+        function.role.allow_use_of_key(self._key, write=False, via="s3")
+        for remote in {one.region: one for one in remotes}.values():
+            bucket = f"arn:{stack.partition}:s3:::{remote.artifacts}"
+            function.role.allow("s3:PutObject", "s3:AbortMultipartUpload", on=f"{bucket}/{models}", because=RUNS)
+            function.role.allow_use_of_keys(
+                f"arn:{stack.partition}:kms:{remote.region}:{stack.account}:key/*",
+                write=True,
+                via="s3",
+                region=remote.region,
+            )
         self._answers_pipeline(function)
         return function
 

@@ -9,6 +9,7 @@ from lambdas.shared.clients import client
 from lambdas.shared.endpoints import Endpoints
 from lambdas.shared.events import read
 from lambdas.shared.logs import logged, logger
+from lambdas.shared.registry import Registry
 
 LOG = logger("find_champion")
 
@@ -17,6 +18,7 @@ LOG = logger("find_champion")
 def handle(event: object, _context: Any) -> dict[str, Any]:
     """Return the model behind the endpoint in `event`."""
     asked = read(ChampionEvent, event)
-    champion = find_champion(asked.endpoint_name, Endpoints(client("sagemaker")))
+    endpoints, registry = Endpoints(client("sagemaker", access=asked.access)), Registry(client("sagemaker"))
+    champion = find_champion(asked, endpoints, registry)
     LOG.info("champion looked up", endpoint=asked.endpoint_name, champion=champion)
     return champion

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lambdas.shared.endpoints import EndpointState
+from lambdas.shared.access import Access
+from lambdas.shared.endpoints import MODEL_PACKAGE_TAG, EndpointState
 from lambdas.shared.errors import EndpointChanging, EndpointNotServing
 from lambdas.shared.events import Event, Text
 
 if TYPE_CHECKING:
-    from lambdas.shared.endpoints import Endpoints
+    from lambdas.shared.endpoints import Endpoints, ServedModel
+    from lambdas.shared.registry import ModelPackage, Registry
 
 
 class ChampionEvent(Event):
@@ -17,6 +19,8 @@ class ChampionEvent(Event):
 
     environment: Text
     endpoint_name: Text
+    access: Access
+    """To the account and region of the endpoint."""
 
 
 def data_report_uri(model_data_url: str) -> str:
@@ -35,13 +39,17 @@ def data_report_uri(model_data_url: str) -> str:
     return f"{run}/data-report"
 
 
-def find_champion(name: str, endpoints: Endpoints) -> dict[str, Any]:
-    """Return the model behind the endpoint `name`, or that there is none.
+def find_champion(asked: ChampionEvent, endpoints: Endpoints, registry: Registry) -> dict[str, Any]:
+    """Return the model behind the endpoint, or that there is none.
+
+    An endpoint in another region serves copies. The model is compared where it was trained, so the address of its data
+    and image are those of its package in `registry`.
 
     Raises:
         EndpointChanging: an update is under way, so it is not clear which model serves.
         EndpointNotServing: the endpoint is there but does not serve; "no champion" would let any model pass.
     """
+    name = asked.endpoint_name
     endpoint = endpoints.find(name)
     if endpoint is None:
         return {"exists": False}
@@ -53,12 +61,36 @@ def find_champion(name: str, endpoints: Endpoints) -> dict[str, Any]:
         msg = f"endpoint {name} is {endpoint.status}: bring it back to InService, or delete it{why}"
         raise EndpointNotServing(msg)
     champion = endpoints.models(endpoint)[0]
+    package_arn = endpoints.model_package_arn(champion)
+    trained = _where_trained(champion, package_arn, registry) if asked.access.is_remote else champion
     return {
         "exists": True,
         "endpointName": name,
         "modelName": champion.name,
-        "modelDataUrl": champion.model_data_url,
-        "dataReportUri": data_report_uri(champion.model_data_url),
-        "imageUri": champion.image_uri,
-        "modelPackageArn": endpoints.model_package_arn(champion),
+        "modelDataUrl": trained.model_data_url,
+        "dataReportUri": data_report_uri(trained.model_data_url),
+        "imageUri": trained.image_uri,
+        "modelPackageArn": package_arn,
     }
+
+
+def _where_trained(champion: ServedModel, arn: str | None, registry: Registry) -> ModelPackage:
+    if arn is None:
+        msg = (
+            f"model {champion.name} in service has no tag {MODEL_PACKAGE_TAG}, so it is not known where it was trained"
+            " and no other model can be compared with it; take its endpoint out of service"
+        )
+        raise EndpointNotServing(msg)
+    package = registry.describe(arn)
+    if _key(champion.model_data_url) != _key(package.model_data_url):
+        msg = (
+            f"model {champion.name} in service is not what its tag says: it serves {champion.model_data_url}, model"
+            f" package {arn} has {package.model_data_url}; deploy it again, or take its endpoint out of service"
+        )
+        raise EndpointNotServing(msg)
+    return package
+
+
+def _key(url: str) -> str:
+    """Return the key of an object, which its copies in other buckets have too."""
+    return url.removeprefix("s3://").partition("/")[2]

@@ -26,6 +26,6 @@ def handle(event: object, context: Any) -> dict[str, str]:
 
 
 def _inspect(parameters: ChangeSetParameters) -> dict[str, str]:
-    pages = client("cloudformation").get_paginator("describe_change_set")
+    pages = client("cloudformation", access=parameters.access).get_paginator("describe_change_set")
     found = pages.paginate(StackName=parameters.stack_name, ChangeSetName=parameters.change_set_name)
     return {"Changes": str(inspect(list(found)))}

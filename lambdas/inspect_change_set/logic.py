@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints
 
+from lambdas.shared.access import Access
 from lambdas.shared.errors import JobRefused
 from lambdas.shared.events import Event
 
@@ -54,6 +55,8 @@ class ChangeSetParameters(Event):
 
     stack_name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
     change_set_name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
+    access: Access
+    """To the account and region of the stack."""
 
 
 def inspect(pages: Sequence[Mapping[str, Any]]) -> int:

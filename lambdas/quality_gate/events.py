@@ -33,9 +33,18 @@ class DataGateEvent(GateEvent):
     gates: DataGates
 
 
+class Claimed(Event):
+    """What whoever handed a model over says of it."""
+
+    metrics: Annotated[dict[Text, float], Field(min_length=1)]
+    tolerance: Annotated[float, Field(ge=0)]
+    """By which share of the claimed value the measured one may differ."""
+
+
 class MetricsGateEvent(GateEvent):
     """Judge the model by the report of the evaluation."""
 
     gates: MetricGates
     champion_exists: bool | None = None
     """Whether a model is in service; when given, a report that says otherwise does not pass."""
+    claimed: Claimed | None = None

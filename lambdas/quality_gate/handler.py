@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lambdas.quality_gate.claim_gate import judge_claims
 from lambdas.quality_gate.data_gate import judge_data, read_report
 from lambdas.quality_gate.events import DataGateEvent, Gate, GateEvent, MetricsGateEvent
 from lambdas.quality_gate.metric_gate import judge_metrics
@@ -45,4 +46,6 @@ def _judge(gate: GateEvent, event: object, storage: Storage) -> list[Check]:
         report = storage.read_json(gate.report_uri)
         return judge_data(read_report(report, what=f"the report {gate.report_uri}"), wanted)
     asked = read(MetricsGateEvent, event)
-    return judge_metrics(storage.read_json(gate.report_uri), asked.gates, champion_exists=asked.champion_exists)
+    report = storage.read_json(gate.report_uri)
+    checks = judge_metrics(report, asked.gates, champion_exists=asked.champion_exists)
+    return [*checks, *judge_claims(report, asked.claimed)] if asked.claimed else checks

@@ -7,6 +7,7 @@ FunctionError
 ├── EndpointNotServing  the endpoint is in a state that needs a person
 ├── ScanNotFinished     an image is still being scanned; worth asking again later
 ├── RegistryError       the model registry holds something other than what was asked for
+├── CandidateRefused    a model that was handed over is incomplete or not what it says; nothing of it was taken
 └── JobRefused          a pipeline job ends as a failure, for a reason in the message
 """
 
@@ -39,6 +40,10 @@ class ScanNotFinished(FunctionError):  # noqa: N818 - a state, and the name that
 
 class RegistryError(FunctionError):
     """The model registry holds something other than what was asked for."""
+
+
+class CandidateRefused(FunctionError):  # noqa: N818 - an outcome rather than a defect
+    """A model that was handed over is incomplete or not what it says; nothing of it was taken."""
 
 
 class JobRefused(FunctionError):  # noqa: N818 - an outcome rather than a defect

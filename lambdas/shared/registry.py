@@ -26,6 +26,8 @@ class ModelPackage:
     approval_description: str
     created_by: str
     metadata: Mapping[str, str]
+    image_uri: str
+    model_data_url: str
 
 
 def version_of(arn: str) -> int:
@@ -47,6 +49,7 @@ class Registry:
         if not group:
             msg = f"{arn} is not a version of a model package group"
             raise RegistryError(msg)
+        container: Mapping[str, str] = next(iter((found.get("InferenceSpecification") or {}).get("Containers", [])), {})
         return ModelPackage(
             arn=found["ModelPackageArn"],
             group=group,
@@ -55,6 +58,8 @@ class Registry:
             approval_description=found.get("ApprovalDescription", ""),
             created_by=(found.get("CreatedBy") or {}).get("IamIdentity", {}).get("Arn", ""),
             metadata=found.get("CustomerMetadataProperties", {}),
+            image_uri=container.get("Image", ""),
+            model_data_url=container.get("ModelDataUrl", ""),
         )
 
     def newest(self, group: str, *, limit: int = 100) -> Iterator[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 JSON_LIMIT = 8 * 1024 * 1024
 """Reports are kilobytes; anything near this is not a report."""
 
-_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
 _DENIED = frozenset({"AccessDenied", "403", "Forbidden"})
 
 
@@ -44,7 +44,7 @@ class Storage:
             msg = f"{uri} is not JSON: {error}"
             raise StorageError(msg) from error
         except BotoCoreError as error:
-            raise _interrupted(uri, error) from error
+            raise interrupted(uri, error) from error
 
     def lines(self, uri: str, *, limit: int) -> Iterator[str]:
         """Yield the lines of the text at `uri`, which may have `limit` bytes; only one chunk is held at a time."""
@@ -56,7 +56,7 @@ class Storage:
             msg = f"{uri} is not text in UTF-8: {error.reason} at byte {error.start} of a line"
             raise StorageError(msg) from error
         except BotoCoreError as error:
-            raise _interrupted(uri, error) from error
+            raise interrupted(uri, error) from error
         finally:
             body.close()
 
@@ -67,18 +67,18 @@ class Storage:
         try:
             self._s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
         except ClientError as error:
-            raise _explain(uri, "written", error) from error
+            raise explain(uri, "written", error) from error
         except BotoCoreError as error:
-            raise _interrupted(uri, error) from error
+            raise interrupted(uri, error) from error
 
     def _open(self, uri: str, *, limit: int) -> Any:
         bucket, key = split_uri(uri)
         try:
             response = self._s3.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            raise _explain(uri, "read", error) from error
+            raise explain(uri, "read", error) from error
         except BotoCoreError as error:
-            raise _interrupted(uri, error) from error
+            raise interrupted(uri, error) from error
         size = response["ContentLength"]
         if size > limit:
             response["Body"].close()
@@ -87,7 +87,8 @@ class Storage:
         return response["Body"]
 
 
-def _explain(uri: str, done: str, error: ClientError) -> StorageError:
+def explain(uri: str, done: str, error: ClientError) -> StorageError:
+    """Return why `uri` was not `done` (read, written)."""
     code = error.response["Error"].get("Code", "")
     if code in _MISSING:
         return StorageError(f"{uri} does not exist")
@@ -96,5 +97,6 @@ def _explain(uri: str, done: str, error: ClientError) -> StorageError:
     return StorageError(f"{uri} cannot be {done}: {error}")
 
 
-def _interrupted(uri: str, error: BotoCoreError) -> StorageError:
+def interrupted(uri: str, error: BotoCoreError) -> StorageError:
+    """Return why nothing is known about `uri`."""
     return StorageError(f"{uri}: the connection to S3 failed: {error}")

@@ -18,7 +18,7 @@ class S3Versions:
 
     def current(self, bucket: str, key: str) -> str | None:
         """Return the id of the current version, or None when there is no such object."""
-        if not self._is_listed(bucket, key):
+        if not self.is_listed(bucket, key):
             return None
         try:
             version = self._s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
@@ -32,7 +32,8 @@ class S3Versions:
             raise StorageError(msg)
         return str(version)
 
-    def _is_listed(self, bucket: str, key: str) -> bool:
+    def is_listed(self, bucket: str, key: str) -> bool:
+        """Return whether there is an object `key`."""
         # HeadObject alone does not do: without an unconditional right to list the bucket it answers 403 for a missing
         # object, and a role that may list one prefix only has none (HeadObject has no prefix to compare).
         try:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lambdas.shared.access import Access
 from lambdas.shared.events import Event, S3Uri, Text
 from lambdas.shared.gates import VerifyGates
 from lambdas.shared.metrics import Task
@@ -26,6 +27,8 @@ class VerifyEvent(Event):
     task: Annotated[Task, Field(strict=False)]
     environment: Text
     endpoint_name: Text
+    access: Access
+    """To the account and region of the endpoint."""
     expected: Expected
     test_uri: S3Uri
     predictions_uri: S3Uri

@@ -26,7 +26,7 @@ TEST_SET_LIMIT = 1024 * 1024 * 1024
 
 @logged(LOG)
 def handle(event: object, _context: Any) -> dict[str, Any]:
-    """Verify the endpoint in `event`; a wrong, slow or missing answer is a result, not an error."""
+    """Verify the endpoint in `event`; a wrong, slow or missing answer is a result, an unfinished update an error."""
     asked = read(VerifyEvent, event)
     storage = Storage(client("s3"))
     result = conclude(asked.endpoint_name, _checks(asked, storage), asked.gates.metrics)
@@ -43,13 +43,14 @@ def handle(event: object, _context: Any) -> dict[str, Any]:
 
 
 def _checks(asked: VerifyEvent, storage: Storage) -> list[Check]:
-    checks = check_serving(asked.endpoint_name, asked.expected, Endpoints(client("sagemaker")))
+    checks = check_serving(asked.endpoint_name, asked.expected, Endpoints(client("sagemaker", access=asked.access)))
     if not all_passed(checks):
         return checks
     gate = asked.gates.verify
     predictions = read_predictions(storage.lines(asked.predictions_uri, limit=PREDICTIONS_LIMIT), asked.task)
     rows = read_rows(storage.lines(asked.test_uri, limit=TEST_SET_LIMIT), predictions, gate.rows)
-    caller = EndpointCaller(client("sagemaker-runtime", IMPATIENT), endpoint_name=asked.endpoint_name)
+    runtime = client("sagemaker-runtime", IMPATIENT, access=asked.access)
+    caller = EndpointCaller(runtime, endpoint_name=asked.endpoint_name)
     checks += check_answers(caller, rows, predictions, asked.gates)
     if not all_passed(checks):
         return checks

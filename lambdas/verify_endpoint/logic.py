@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lambdas.shared.decisions import Check, all_passed
 from lambdas.shared.endpoints import EndpointState
-from lambdas.shared.errors import EndpointNotServing
+from lambdas.shared.errors import EndpointChanging, EndpointNotServing
 from lambdas.shared.text import clip, count
 from lambdas.verify_endpoint import answers
 from lambdas.verify_endpoint.runtime import CallError
@@ -64,12 +64,18 @@ def check_serving(name: str, expected: Expected, serving: Serving) -> list[Check
     """Return the checks of the configuration, up to the first that fails.
 
     InService alone is no success: after a failed update SageMaker goes back to the old configuration by itself.
+
+    Raises:
+        EndpointChanging: the endpoint is between two states, so there is nothing to judge yet.
     """
     endpoint = serving.find(name)
     status = endpoint.status if endpoint else "missing"
     why = f": {endpoint.failure_reason}" if endpoint and endpoint.failure_reason else ""
     in_service = endpoint is not None and endpoint.state is EndpointState.SERVING
     reason = clip(f"endpoint {name} is {status}{why}", length=300)
+    if endpoint is not None and endpoint.state is EndpointState.CHANGING:
+        msg = f"{reason}; verify it when it is InService"
+        raise EndpointChanging(msg)
     checks = [Check(name="status", passed=in_service, value=status, required="InService", reason=reason)]
     if endpoint is None or not in_service:
         return checks

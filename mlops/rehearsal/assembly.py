@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.rehearsal import assembly_assets, assembly_bootstrap, credentials
+from mlops.rehearsal import assembly_assets, assembly_bootstrap, cloudformation_types_network, credentials
 from mlops.rehearsal import cloudformation_types as types
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
@@ -100,7 +101,10 @@ class Assembly:
             msg = f"{folder} is no cloud assembly: it has no manifest.json; run the synthesis first"
             raise AssemblyError(msg)
         self._artifacts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
-        self.stacks = {stack.name: stack for stack in map(self._stack, self._of_type("aws:cloudformation:stack"))}
+        stacks = [self._stack(artifact_id) for artifact_id in self._of_type("aws:cloudformation:stack")]
+        names = Counter(stack.name for stack in stacks)
+        # As for the CDK's command line: a name that is there in several accounts gives way to the artifact's id.
+        self.stacks = {stack.name if names[stack.name] == 1 else stack.artifact_id: stack for stack in stacks}
 
     def _of_type(self, kind: str) -> list[str]:
         return [name for name, artifact in self._artifacts.items() if artifact["type"] == kind]
@@ -133,15 +137,16 @@ class Assembly:
             logical_ids=logical_ids,
         )
 
-    def assets(self) -> list[assembly_assets.FileAsset]:
-        """Return the file assets of all stacks, each once."""
+    def assets(self, names: Iterable[str] | None = None) -> list[assembly_assets.FileAsset]:
+        """Return the file assets of stacks (all, if None), each once."""
         found: dict[tuple[str, str], assembly_assets.FileAsset] = {}
-        for name in self._of_type("cdk:asset-manifest"):
-            manifest = self.folder / self._artifacts[name]["properties"]["file"]
-            environments = {stack.artifact_id: stack for stack in self.stacks.values()}
-            owner = environments.get(name.removesuffix(".assets")) or next(iter(environments.values()))
-            fill = partial(_filled, account=owner.account, region=owner.region)
-            for asset in assembly_assets.read(manifest, fill):
+        for stack in self.stacks.values() if names is None else [self.stacks[name] for name in names]:
+            artifact = self._artifacts.get(f"{stack.artifact_id}.assets")
+            if artifact is None:
+                continue
+            fill = partial(_filled, account=stack.account, region=stack.region)
+            manifest = self.folder / artifact["properties"]["file"]
+            for asset in assembly_assets.read(manifest, fill, account=stack.account, region=stack.region):
                 found.setdefault((asset.bucket, asset.key), asset)
         return list(found.values())
 
@@ -174,13 +179,15 @@ class Assembly:
 
         for name in wanted:
             visit(self.stacks[name])
-        return [stack for stack in order if stack.name in wanted]
+        chosen = {self.stacks[name].artifact_id for name in wanted}
+        return [stack for stack in order if stack.artifact_id in chosen]
 
-    def coverage(self) -> list[Refusal]:
-        """Return every resource that is neither made for real nor accepted with a reason."""
+    def coverage(self, names: Iterable[str] | None = None) -> list[Refusal]:
+        """Return every resource of stacks (all, if None) that is neither made for real nor accepted with a reason."""
+        stacks = [self.stacks[name] for name in (self.stacks if names is None else names)]
         refusals = [
             Refusal(stack.name, logical_id, resource["Type"], reason)
-            for stack in self.stacks.values()
+            for stack in stacks
             for logical_id, resource in stack.template["Resources"].items()
             for reason in types.refusals(resource)
         ]
@@ -195,12 +202,13 @@ class Assembly:
         for stack in self.stacks.values():
             for resource in stack.template["Resources"].values():
                 found.update(types.recorded_only(resource))
+        found.update(cloudformation_types_network.given(stack.body for stack in self.stacks.values()))
         return sorted(found.items())
 
     def role_owner(self, role_arn: str) -> str | None:
         """Return the construct path of a deployed role, None if no stack of this assembly made it."""
-        name = role_arn.rsplit("/", 1)[-1]
-        for stack in self.stacks.values():
+        name, account = role_arn.rsplit("/", 1)[-1], role_arn.split(":")[4]
+        for stack in (stack for stack in self.stacks.values() if stack.account == account):
             for resource in _deployed(stack):
                 if resource["ResourceType"] == "AWS::IAM::Role" and resource.get("PhysicalResourceId") == name:
                     return stack.owner(resource["LogicalResourceId"])
@@ -212,8 +220,12 @@ def _filled(text: str, account: str, region: str) -> str:
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
 
+def _client(stack: StackArtifact) -> Any:
+    return credentials.client("cloudformation", account=stack.account, region=stack.region)
+
+
 def _deployed(stack: StackArtifact) -> list[dict[str, Any]]:
-    client = credentials.client("cloudformation", region=stack.region)
+    client = _client(stack)
     try:
         found: list[dict[str, Any]] = client.describe_stack_resources(StackName=stack.name)["StackResources"]
     except ClientError:
@@ -224,19 +236,19 @@ def _deployed(stack: StackArtifact) -> list[dict[str, Any]]:
 # What a rehearsal calls.
 
 
-def coverage(folder: Path) -> list[Refusal]:
-    """Return every resource of the assembly in `folder` that cannot be rehearsed."""
-    return Assembly(folder).coverage()
+def coverage(folder: Path, stacks: Iterable[str] | None = None) -> list[Refusal]:
+    """Return every resource of `stacks` (all, if None) of the assembly in `folder` that cannot be rehearsed."""
+    return Assembly(folder).coverage(stacks)
 
 
-def check_coverage(folder: Path) -> None:
-    """Refuse an assembly with something in it that the emulated AWS does not represent.
+def check_coverage(folder: Path, stacks: Iterable[str] | None = None) -> None:
+    """Refuse stacks (all, if None) of an assembly with something in it that the emulated AWS does not represent.
 
     Raises:
         AssemblyError: names every such resource.
 
     """
-    refusals = coverage(folder)
+    refusals = coverage(folder, stacks)
     if refusals:
         lines = "\n".join(f"  {refusal}" for refusal in refusals)
         msg = f"the rehearsal cannot represent {len(refusals)} parts of the cloud assembly:\n{lines}"
@@ -256,6 +268,8 @@ def deploy(
 ) -> dict[str, dict[str, str]]:
     """Bootstrap, publish the assets and deploy `stacks` (all, if None) in order; return their outputs.
 
+    Each stack goes to its own account and region, as that account's operator; `parameters` are by the stack's name.
+
     Raises:
         AssemblyError: a stack failed; with the first failed resource and its reason.
 
@@ -268,13 +282,15 @@ def deploy(
             assembly_bootstrap.bootstrap(account=account, region=region)
         except assembly_bootstrap.BootstrapError as error:
             raise AssemblyError(str(error)) from error
-    assembly_assets.publish(assembly.assets())
-    return {stack.name: deploy_stack(stack, (parameters or {}).get(stack.name, {})) for stack in chosen}
+    names = {stack.artifact_id: name for name, stack in assembly.stacks.items()}
+    by_name = {names[stack.artifact_id]: stack for stack in chosen}
+    assembly_assets.publish(assembly.assets(by_name))
+    return {name: deploy_stack(stack, (parameters or {}).get(name, {})) for name, stack in by_name.items()}
 
 
 def deploy_stack(stack: StackArtifact, parameters: Mapping[str, str]) -> dict[str, str]:
     """Deploy one stack by change set, as `cdk deploy` does; return its outputs."""
-    client = credentials.client("cloudformation", region=stack.region)
+    client = _client(stack)
     began = time.monotonic()
     TIMELINE.emit(Kind.STEP, f"deploy {stack.name}", Phase.STARTED)
     try:

@@ -25,14 +25,19 @@ class FileAsset:
     packaging: str
     bucket: str
     key: str
+    account: str
+    region: str
 
     def content(self) -> bytes:
         """Return the content of the object."""
         return zip_folder(self.source) if self.packaging == "zip" and self.source.is_dir() else self.source.read_bytes()
 
 
-def read(manifest: Path, fill: Callable[[str], str]) -> list[FileAsset]:
-    """Return the file assets that an asset manifest lists; `fill` fills the placeholders in their destinations."""
+def read(manifest: Path, fill: Callable[[str], str], *, account: str, region: str) -> list[FileAsset]:
+    """Return the file assets of a stack in an account and region, as its asset manifest lists them.
+
+    `fill` fills the placeholders in their destinations.
+    """
     files = json.loads(manifest.read_text(encoding="utf-8")).get("files", {})
     return [
         FileAsset(
@@ -40,6 +45,8 @@ def read(manifest: Path, fill: Callable[[str], str]) -> list[FileAsset]:
             asset["source"].get("packaging", "file"),
             fill(destination["bucketName"]),
             fill(destination["objectKey"]),
+            account,
+            region,
         )
         for asset in files.values()
         if "path" in asset["source"]
@@ -67,9 +74,9 @@ def zip_folder(folder: Path) -> bytes:
 
 def publish(assets: Iterable[FileAsset]) -> int:
     """Upload the assets that are not there yet; return how many were uploaded."""
-    s3 = credentials.client("s3")
     uploaded = 0
     for asset in assets:
+        s3 = credentials.client("s3", account=asset.account, region=asset.region)
         try:
             s3.head_object(Bucket=asset.bucket, Key=asset.key)
         except ClientError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from mlops.rehearsal import credentials
+from mlops.rehearsal import accounts, credentials
 
 QUALIFIER = "hnb659fds"
 VERSION = "28"
@@ -89,17 +89,17 @@ def _role(name: str, principal: Any, **properties: Any) -> dict[str, Any]:
 
 
 def bootstrap(*, account: str, region: str) -> None:
-    """Bootstrap the account unless that was done.
+    """Bootstrap a region of an account unless that was done.
 
     Raises:
-        BootstrapError: the stack failed, or this is not the account that the assembly is for.
+        BootstrapError: the stack failed, or the emulated AWS was not started with this account.
 
     """
-    known = credentials.client("sts").get_caller_identity()["Account"]
-    if known != account:
-        msg = f"the assembly is for account {account}, the emulated one is {known}; give both the same account"
+    known = accounts.members()
+    if account not in known:
+        msg = f"the assembly is for account {account}, emulated are {', '.join(known)}; give both the same accounts"
         raise BootstrapError(msg)
-    client = credentials.client("cloudformation", region=region)
+    client = credentials.client("cloudformation", account=account, region=region)
     try:
         status = client.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
     except ClientError:
@@ -110,5 +110,7 @@ def bootstrap(*, account: str, region: str) -> None:
         stack = client.describe_stacks(StackName=STACK)["Stacks"][0]
         status = stack["StackStatus"]
     if status != "CREATE_COMPLETE":
-        msg = f"bootstrapping the emulated account failed: {stack.get('StackStatusReason', status)}"
+        msg = (
+            f"bootstrapping the emulated account {account} in {region} failed: {stack.get('StackStatusReason', status)}"
+        )
         raise BootstrapError(msg)

@@ -62,6 +62,8 @@ class ResourceType:
     """The properties that take effect; a template with another one is refused, never deployed in part."""
     recorded: ClassVar[Mapping[str, str]] = {}
     """The properties that are accepted without an effect here, each with the reason."""
+    limits: ClassVar[Sequence[tuple[str, str]]] = ()
+    """What a resource does not do here although it is made, each with the reason."""
     lower_case: ClassVar[bool] = False
 
     def create(self, call: Call, properties: Properties) -> Made:
@@ -87,6 +89,7 @@ TYPES: dict[str, ResourceType] = {}
 
 RECORDED: dict[str, str] = {
     "AWS::CDK::Metadata": "usage statistics of the CDK, it makes nothing in the account either",
+    "AWS::SSM::Association": "moto lacks the associations of Systems Manager: no runbook runs, nobody passes it a role",
 }
 """Types that are accepted and make nothing here, each with the reason."""
 

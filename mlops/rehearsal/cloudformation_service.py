@@ -307,7 +307,7 @@ class Service:
         return self._stored(reference.split(":", maxsplit=1)[0])
 
     def _stored(self, name: str) -> str:
-        ssm = credentials.client("ssm", region=self.store.region)
+        ssm = credentials.client("ssm", account=self.store.account, region=self.store.region)
         try:
             return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
         except ssm.exceptions.ParameterNotFound as error:
@@ -318,6 +318,7 @@ class Service:
         def client(service: str) -> Any:
             return credentials.client(
                 service,
+                account=self.store.account,
                 role_arn=stack.role_arn,
                 region=self.store.region,
                 principal=_PRINCIPAL if stack.role_arn else None,

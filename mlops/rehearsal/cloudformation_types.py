@@ -9,9 +9,11 @@ from mlops.rehearsal import (
     cloudformation_types_compute,
     cloudformation_types_data,
     cloudformation_types_delivery,
+    cloudformation_types_events,
     cloudformation_types_iam,
     cloudformation_types_messaging,
     cloudformation_types_monitoring,
+    cloudformation_types_network,
     cloudformation_types_registry,
     cloudformation_types_storage,
     cloudformation_types_workflow,
@@ -24,7 +26,9 @@ MODULES = (
     cloudformation_types_iam,
     cloudformation_types_compute,
     cloudformation_types_workflow,
+    cloudformation_types_network,
     cloudformation_types_messaging,
+    cloudformation_types_events,
     cloudformation_types_monitoring,
     cloudformation_types_delivery,
     cloudformation_types_registry,
@@ -53,7 +57,7 @@ def refusals(resource: Mapping[str, Any]) -> list[str]:
 
 
 def recorded_only(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what of `resource` is accepted without an effect, with the reasons."""
+    """Return what of `resource` is accepted without an effect or without all of it, with the reasons."""
     type_name = resource["Type"]
     if type_name in RECORDED:
         return [(type_name, RECORDED[type_name])]
@@ -61,4 +65,7 @@ def recorded_only(resource: Mapping[str, Any]) -> list[tuple[str, str]]:
     if kind is None:
         return []
     used = resource.get("Properties", {})
-    return [(f"{type_name}.{name}", reason) for name, reason in kind.recorded.items() if name in used]
+    return [
+        *kind.limits,
+        *((f"{type_name}.{name}", reason) for name, reason in kind.recorded.items() if name in used),
+    ]

@@ -12,6 +12,7 @@ from mlops.rehearsal.cloudformation_resource import (
     Properties,
     ResourceFailedError,
     ResourceType,
+    as_json,
     camel,
     pick,
     tag_changes,
@@ -62,16 +63,26 @@ class ModelPackageGroup(_SageMaker):
     name_property = "ModelPackageGroupName"
     properties = frozenset({"ModelPackageGroupName", "ModelPackageGroupDescription", "ModelPackageGroupPolicy", "Tags"})
     noun = "ModelPackageGroup"
+    _policy = "ModelPackageGroupPolicy"
 
     def create(self, call: Call, properties: Properties) -> Made:
         """Create the group, then put its policy."""
-        made = super().create(
-            call, {name: properties[name] for name in properties if name != "ModelPackageGroupPolicy"}
-        )
-        if "ModelPackageGroupPolicy" in properties:
-            msg = "ModelPackageGroupPolicy is not represented here"
-            raise ResourceFailedError(msg)
+        made = super().create(call, {name: properties[name] for name in properties if name != self._policy})
+        self._put_policy(call, made, {}, properties)
         return made
+
+    def update(self, call: Call, made: Made, before: Properties, after: Properties) -> Made:
+        """Change the tags and the policy."""
+        self._put_policy(call, made, before, after)
+        return super().update(call, made, before, after)
+
+    def _put_policy(self, call: Call, made: Made, before: Properties, after: Properties) -> None:
+        sagemaker, group = call.client("sagemaker"), made.attributes[str(self.name_property)]
+        if self._policy in after and before.get(self._policy) != after[self._policy]:
+            policy = as_json(after[self._policy])
+            sagemaker.put_model_package_group_policy(ModelPackageGroupName=group, ResourcePolicy=policy)
+        elif self._policy in before and self._policy not in after:
+            sagemaker.delete_model_package_group_policy(ModelPackageGroupName=group)
 
 
 class Model(_SageMaker):

@@ -1,4 +1,4 @@
-"""Resource types of SNS, SQS and EventBridge."""
+"""Resource types of SNS and SQS."""
 
 from __future__ import annotations
 
@@ -245,70 +245,3 @@ class QueuePolicy(ResourceType):
         """Take the policy from the queues."""
         for queue in properties["Queues"]:
             call.client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
-
-
-class Rule(ResourceType):
-    """An EventBridge rule with its targets."""
-
-    type_name = "AWS::Events::Rule"
-    name_property = "Name"
-    properties = frozenset(
-        {
-            "Name",
-            "Description",
-            "EventPattern",
-            "ScheduleExpression",
-            "State",
-            "RoleArn",
-            "EventBusName",
-            "Targets",
-            "Tags",
-        }
-    )
-
-    def create(self, call: Call, properties: Properties) -> Made:
-        """Put the rule and its targets."""
-        made = Made(call.name, {"Arn": self._put(call, call.name, properties, Tags=list(properties.get("Tags", [])))})
-        call.begun(made)
-        self._targets(call, made, {}, properties)
-        return made
-
-    @staticmethod
-    def _put(call: Call, name: str, properties: Properties, **more: Any) -> str:
-        given = pick(properties, "Description", "ScheduleExpression", "State", "RoleArn", "EventBusName")
-        if "EventPattern" in properties:
-            given["EventPattern"] = as_json(properties["EventPattern"])
-        return str(call.client("events").put_rule(Name=name, **given, **more)["RuleArn"])
-
-    @staticmethod
-    def _targets(call: Call, made: Made, before: Properties, after: Properties) -> None:
-        events, bus = call.client("events"), pick(after, "EventBusName")
-        targets = after.get("Targets", [])
-        kept = {target["Id"] for target in targets}
-        gone = [target["Id"] for target in before.get("Targets", []) if target["Id"] not in kept]
-        if gone:
-            events.remove_targets(Rule=made.physical_id, Ids=gone, **bus)
-        if targets:
-            answer = events.put_targets(Rule=made.physical_id, Targets=targets, **bus)
-            if answer.get("FailedEntryCount"):
-                msg = f"PutTargets failed: {answer['FailedEntries']}"
-                raise RuntimeError(msg)
-
-    def update(self, call: Call, made: Made, before: Properties, after: Properties) -> Made:
-        """Put rule and targets again; targets that are gone are removed."""
-        self._put(call, made.physical_id, after)
-        self._targets(call, made, before, after)
-        gone, tags = tag_changes(before, after)
-        if gone:
-            call.client("events").untag_resource(ResourceARN=made.attributes["Arn"], TagKeys=gone)
-        if tags:
-            call.client("events").tag_resource(ResourceARN=made.attributes["Arn"], Tags=tags)
-        return made
-
-    def delete(self, call: Call, made: Made, properties: Properties) -> None:
-        """Remove the targets, then the rule."""
-        events, bus = call.client("events"), pick(properties, "EventBusName")
-        ids = [target["Id"] for target in properties.get("Targets", [])]
-        if ids:
-            events.remove_targets(Rule=made.physical_id, Ids=ids, **bus)
-        events.delete_rule(Name=made.physical_id, **bus)

@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.rehearsal import codebuild_runner
+from mlops.rehearsal import codebuild_runner, interfaces
 from mlops.rehearsal.codebuild_build import Build
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
@@ -82,6 +82,7 @@ def _body(response: Any, name: str, *, project: dict[str, Any] | None = None) ->
     document.setdefault("timeoutInMinutes", 60)
     document.setdefault("cache", {"type": "NO_CACHE"})
     _refuse(document)
+    _check_interfaces(document, response.region)
     return document
 
 
@@ -105,6 +106,15 @@ def _refuse(project: dict[str, Any]) -> None:
         problems.append("Invalid service role: Service role ARN is needed")
     if problems:
         raise InvalidInputException("; ".join(problems))
+
+
+def _check_interfaces(project: dict[str, Any], region: str) -> None:
+    from moto.codebuild.exceptions import InvalidInputException  # noqa: PLC0415 - moto is imported late
+
+    refused = interfaces.refused_to_build(project["serviceRole"], project.get("vpcConfig"), region=region)
+    if refused is not None:
+        msg = f"Not authorized to perform {refused}"
+        raise InvalidInputException(msg)
 
 
 def _create_project(self: Any) -> Any:
@@ -279,6 +289,7 @@ def _announce(build: Build) -> None:
     from mlops.rehearsal import events  # noqa: PLC0415 - needs moto
 
     document = build.describe()
+    _, _, _, region, account, _ = document["arn"].split(":", 5)
     events.emit(
         "aws.codebuild",
         "CodeBuild Build State Change",
@@ -290,4 +301,6 @@ def _announce(build: Build) -> None:
             "version": "1",
         },
         [document["arn"]],
+        account=account,
+        region=region,
     )

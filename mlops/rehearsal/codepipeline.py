@@ -82,7 +82,7 @@ def _api(answer: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], Any]:
 
 def _checked(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def respond(self: Any) -> Any:
-        found = problems(self._get_param("pipeline"))
+        found = problems(self._get_param("pipeline"), region=self.region)
         if found:
             raise _error(code="InvalidStructureException", message="; ".join(found))
         return original(self)

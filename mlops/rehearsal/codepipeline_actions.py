@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from mlops.rehearsal import credentials
-from mlops.rehearsal.codepipeline_definition import VARIABLE
+from mlops.rehearsal.codepipeline_definition import VARIABLE, store_of
 from mlops.rehearsal.codepipeline_runs import Abandoned, ActionError, ActionRun, PipelineRun, now
 from mlops.rehearsal.credentials import Credentials
 
@@ -66,6 +66,24 @@ class Task:
 
     # Identity
 
+    @property
+    def region(self) -> str:
+        """Return the region in which the action acts."""
+        return str(self.action.get("region") or self.run.region)
+
+    @property
+    def account(self) -> str:
+        """Return the account in which the action acts: that of its role."""
+        return str(self.action.get("roleArn") or self.run.pipeline["roleArn"]).split(":")[4]
+
+    def _pipeline_keys(self) -> Credentials:
+        pipeline_role = self.run.pipeline["roleArn"]
+        try:
+            return credentials.service_role_credentials(pipeline_role, PRINCIPAL, source_arn=self.run.arn)
+        except RuntimeError as error:
+            message = f"CodePipeline is not authorized to perform AssumeRole on role {pipeline_role}: {error}"
+            raise ActionError(message, code="PermissionError") from error
+
     def keys(self) -> Credentials:
         """Return the credentials of the action: its own role, which the pipeline's role assumes, or the pipeline's.
 
@@ -73,12 +91,7 @@ class Task:
             ActionError: one of the roles cannot be assumed.
 
         """
-        pipeline_role = self.run.pipeline["roleArn"]
-        try:
-            keys = credentials.service_role_credentials(pipeline_role, PRINCIPAL, source_arn=self.run.arn)
-        except RuntimeError as error:
-            message = f"CodePipeline is not authorized to perform AssumeRole on role {pipeline_role}: {error}"
-            raise ActionError(message, code="PermissionError") from error
+        pipeline_role, keys = self.run.pipeline["roleArn"], self._pipeline_keys()
         role = self.action.get("roleArn")
         if not role or role == pipeline_role:
             return keys
@@ -91,16 +104,15 @@ class Task:
         return Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"])
 
     def client(self, service: str) -> Any:
-        """Return a client under the action's role."""
-        return credentials.client_for(self.keys(), service, region=self.run.region)
+        """Return a client under the action's role, in the action's region."""
+        return credentials.client_for(self.keys(), service, region=self.region)
 
     # Artifacts
 
     @property
     def store(self) -> Mapping[str, Any]:
-        """Return the pipeline's artifact store."""
-        store: Mapping[str, Any] = self.run.pipeline["artifactStore"]
-        return store
+        """Return the artifact store of the action's region."""
+        return store_of(self.run.pipeline, self.region)
 
     @property
     def key_id(self) -> str | None:
@@ -109,8 +121,37 @@ class Task:
         return str(key["id"]) if key else None
 
     def inputs(self) -> list[dict[str, Any]]:
-        """Return the input artifacts: name and place."""
-        return [self.run.artifacts[artifact["name"]] for artifact in self.action.get("inputArtifacts") or []]
+        """Return the input artifacts: name and place in the store of the action's region.
+
+        Raises:
+            ActionError: an artifact of another region cannot be copied to this one.
+
+        """
+        return [self._near(self.run.artifacts[one["name"]]) for one in self.action.get("inputArtifacts") or []]
+
+    def _near(self, artifact: dict[str, Any]) -> dict[str, Any]:
+        """Return an artifact in the store of the action's region, where the pipeline's role copies it if need be."""
+        place, bucket = artifact["s3location"], str(self.store["location"])
+        if place["bucket"] == bucket:
+            return artifact
+        with self.run.lock:
+            known = self.run.copies.get((artifact["name"], bucket))
+        if known is not None:
+            return known
+        source = {"Bucket": place["bucket"], "Key": place["key"]}
+        try:
+            s3 = credentials.client_for(self._pipeline_keys(), "s3", region=self.region)
+            s3.copy_object(Bucket=bucket, Key=place["key"], CopySource=source, **self._encryption())
+        except ClientError as error:
+            message = (
+                f"Unable to copy artifact {artifact['name']} from the Amazon S3 artifact bucket '{place['bucket']}' "
+                f"to '{bucket}' in {self.region}: {text(error)}"
+            )
+            raise ActionError(message, code="PermissionError") from error
+        copy = {**artifact, "s3location": {"bucket": bucket, "key": place["key"]}}
+        with self.run.lock:
+            self.run.copies[artifact["name"], bucket] = copy
+        return copy
 
     def outputs(self) -> list[dict[str, Any]]:
         """Return the output artifacts and the places where they belong."""
@@ -123,11 +164,8 @@ class Task:
     def put(self, artifact: Mapping[str, Any], body: bytes) -> None:
         """Write an output artifact."""
         place = artifact["s3location"]
-        encryption = {"ServerSideEncryption": "aws:kms"}
-        if self.key_id:
-            encryption["SSEKMSKeyId"] = self.key_id
         try:
-            self.client("s3").put_object(Bucket=place["bucket"], Key=place["key"], Body=body, **encryption)
+            self.client("s3").put_object(Bucket=place["bucket"], Key=place["key"], Body=body, **self._encryption())
         except ClientError as error:
             message = (
                 f"Unable to upload artifact {artifact['name']} to the Amazon S3 artifact bucket '{place['bucket']}' "
@@ -135,15 +173,18 @@ class Task:
             )
             raise ActionError(message, code="PermissionError") from error
 
+    def _encryption(self) -> dict[str, str]:
+        return {"ServerSideEncryption": "aws:kms", **({"SSEKMSKeyId": self.key_id} if self.key_id else {})}
+
     def get(self, name: str) -> bytes:
         """Read an input artifact."""
-        declared = [artifact["name"] for artifact in self.action.get("inputArtifacts") or []]
+        declared = {artifact["name"]: artifact["s3location"] for artifact in self.inputs()}
         if name not in declared:
             message = (
                 f"artifact {name} is not among the input artifacts of the action ({', '.join(declared) or 'none'})"
             )
             raise ActionError(message, code="ConfigurationError")
-        place = self.run.artifacts[name]["s3location"]
+        place = declared[name]
         try:
             return bytes(self.client("s3").get_object(Bucket=place["bucket"], Key=place["key"])["Body"].read())
         except ClientError as error:

@@ -29,9 +29,15 @@ def provider(action: Mapping[str, Any]) -> str:
     return f"{kind['category']}/{kind['provider']}"
 
 
-def problems(pipeline: Mapping[str, Any]) -> list[str]:
-    """Return every reason for which CodePipeline, or this rehearsal of it, refuses a pipeline."""
-    found = list(_pipeline(pipeline))
+def store_of(pipeline: Mapping[str, Any], region: str) -> Mapping[str, Any]:
+    """Return the artifact store of a pipeline for the actions in a region."""
+    store: Mapping[str, Any] = (pipeline.get("artifactStores") or {}).get(region) or pipeline["artifactStore"]
+    return store
+
+
+def problems(pipeline: Mapping[str, Any], *, region: str) -> list[str]:
+    """Return every reason for which CodePipeline in `region`, or this rehearsal of it, refuses a pipeline."""
+    found = [*_pipeline(pipeline), *_stores(pipeline, region)]
     produced: set[str] = set()
     namespaces = set(_NAMESPACES)
     for number, stage in enumerate(pipeline["stages"]):
@@ -56,13 +62,25 @@ def _pipeline(pipeline: Mapping[str, Any]) -> Iterator[str]:
         yield f"pipelineType {kind} is not rehearsed, only V2 is"
     if mode != "QUEUED":
         yield f"executionMode {mode} is not rehearsed, only QUEUED is"
-    if not pipeline.get("artifactStore"):
-        yield "artifactStore is needed (artifactStores, one for each region, are not rehearsed)"
-    elif pipeline["artifactStore"].get("type") != "S3":
-        yield f"artifactStore.type must be S3, not {pipeline['artifactStore'].get('type')}"
     names = [stage["name"] for stage in pipeline["stages"]]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"stage name {name} is used more than once"
+
+
+def _stores(pipeline: Mapping[str, Any], region: str) -> Iterator[str]:
+    stores = pipeline.get("artifactStores") or {}
+    if bool(pipeline.get("artifactStore")) == bool(stores):
+        yield "You must provide either artifactStore or artifactStores, not both and not neither"
+        return
+    actions = [action for stage in pipeline["stages"] for action in stage["actions"]]
+    used = dict.fromkeys([region, *(action["region"] for action in actions if action.get("region"))])
+    if not stores and len(used) > 1:
+        yield f"actions in {', '.join(used)} need artifactStores, one for each region"
+    for missing in [one for one in used if stores and one not in stores]:
+        yield f"artifactStores has no store for {missing}"
+    for store in stores.values() or [pipeline["artifactStore"]]:
+        if store.get("type") != "S3":
+            yield f"artifactStore.type must be S3, not {store.get('type')}"
 
 
 def _stage(stage: Mapping[str, Any], *, first: bool) -> Iterator[str]:
@@ -90,8 +108,6 @@ def _action(stage: str, action: Mapping[str, Any], *, produced: set[str], namesp
     if action["actionTypeId"].get("owner") != "AWS" or kind not in PROVIDERS:
         yield f"{where}: provider {kind} is not rehearsed ({', '.join(PROVIDERS)} are)"
         return
-    if action.get("region"):
-        yield f"{where}: an action in another region is not rehearsed"
     if action.get("commands") or action.get("environmentVariables"):
         yield f"{where}: commands and environmentVariables of an action are not rehearsed"
     configuration = action.get("configuration") or {}

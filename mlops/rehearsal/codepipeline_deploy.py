@@ -156,7 +156,7 @@ def _reason(task: Task, stack: dict[str, Any], *, since: str | None) -> str:
 
 def _events(task: Task, stack: str) -> list[dict[str, Any]]:
     # Read as the operator: CodePipeline does not ask for the events, its role need not be allowed to.
-    client = credentials.client("cloudformation", region=task.run.region)
+    client = credentials.client("cloudformation", account=task.account, region=task.region)
     try:
         pages = client.get_paginator("describe_stack_events").paginate(StackName=stack)
         return [event for page in pages for event in page["StackEvents"]]

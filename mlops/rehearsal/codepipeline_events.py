@@ -52,7 +52,7 @@ def action_changed(run: PipelineRun, attempt: ActionRun) -> None:
         "action": attempt.name,
         "action-execution-id": attempt.id,
         "state": "STARTED" if attempt.state is State.IN_PROGRESS else attempt.state.upper(),
-        "region": run.region,
+        "region": attempt.action.get("region") or run.region,
         "type": {key: kind[key] for key in ("owner", "provider", "category", "version")},
     }
     if attempt.inputs:
@@ -80,7 +80,8 @@ def _send(run: PipelineRun, what: str, detail: dict[str, Any]) -> None:
         "version": float(run.version),
         "pipeline-execution-attempt": float(run.attempt),
     }
-    events.emit("aws.codepipeline", f"CodePipeline {what} Execution State Change", {**common, **detail}, [run.arn])
+    kind = f"CodePipeline {what} Execution State Change"
+    events.emit("aws.codepipeline", kind, {**common, **detail}, [run.arn], account=run.account, region=run.region)
 
 
 def _stamp(moment: datetime) -> str:

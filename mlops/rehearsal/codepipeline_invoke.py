@@ -134,7 +134,7 @@ def _crash(function: str, began: float, attempts: int) -> str | None:
 
 def _attempts(task: Task) -> int:
     # Asked as the operator: it is Lambda that tries again, the pipeline's role knows nothing of it.
-    client = credentials.client("lambda", region=task.run.region)
+    client = credentials.client("lambda", account=task.account, region=task.region)
     try:
         config = client.get_function_event_invoke_config(FunctionName=task.configuration["FunctionName"])
     except ClientError:

@@ -104,7 +104,7 @@ class ActionRun:
                 configuration=dict(self.action.get("configuration") or {}),
                 resolvedConfiguration=self.configuration,
                 roleArn=self.action.get("roleArn"),
-                region=run.region,
+                region=self.action.get("region") or run.region,
                 inputArtifacts=self.inputs,
                 namespace=self.action.get("namespace"),
             ),
@@ -145,6 +145,8 @@ class PipelineRun:
     waiting_for: str | None = None
     actions: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    copies: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """Artifacts in the stores of other regions than that of the action which made them, by name and bucket."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     stopping: threading.Event = field(default_factory=threading.Event)
     abandoning: threading.Event = field(default_factory=threading.Event)

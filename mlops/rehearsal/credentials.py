@@ -1,7 +1,8 @@
 """Credentials of the emulated AWS: nothing that the user's shell holds is ever used.
 
-Two kinds exist: the operator's keys, which stand for the person at the laptop and may do everything, and the session
-credentials of a role, which the emulated STS hands out after the role's trust policy admitted the service that asks.
+Two kinds exist: the keys of an operator, who may do everything in one account and in other accounts what their policies
+admit, and the session credentials of a role, which the emulated STS hands out after the role's trust policy admitted
+the service that asks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from mlops.rehearsal import processes
+from mlops.rehearsal import accounts, processes
 
 DEAD_ENDPOINT = "http://127.0.0.1:9"
 """Where SDK calls go while no emulated AWS is running: port 9 (discard), where nobody listens."""
@@ -43,7 +44,23 @@ class Credentials:
 
 
 OPERATOR = Credentials("AKIAREHEARSALOPERATR", "the-operator-of-the-rehearsal")
-"""The person at the laptop: not restricted by IAM."""
+"""The person at the laptop: the operator of the account of the tools."""
+_OPERATOR_PREFIX = "AKIAOPER"
+
+
+def operator(account: str | None = None) -> Credentials:
+    """Return the keys of an account's administrator, whom no policy of that account restricts."""
+    if account in (None, accounts.main()):
+        return OPERATOR
+    return Credentials(f"{_OPERATOR_PREFIX}{account}", OPERATOR.secret_access_key)
+
+
+def account_of_operator(access_key_id: str) -> str | None:
+    """Return the account whose operator has this access key, None for a key that is no operator's."""
+    if access_key_id == OPERATOR.access_key_id:
+        return accounts.main()
+    account = access_key_id.removeprefix(_OPERATOR_PREFIX)
+    return account if account != access_key_id and account.isdigit() else None
 
 
 class _State:
@@ -127,14 +144,18 @@ def service_role_credentials(
 def client(
     service: str,
     *,
+    account: str | None = None,
     role_arn: str | None = None,
     region: str | None = None,
     principal: str | None = None,
     session_name: str = "rehearsal",
 ) -> Any:
-    """Return a boto3 client of the emulated AWS: the operator's, or that of a role which `principal` assumes."""
+    """Return a boto3 client of the emulated AWS: an operator's, or that of a role which `principal` assumes.
+
+    The operator is that of `account`, or of the account of the tools.
+    """
     url = endpoint()
-    keys = OPERATOR
+    keys = operator(account)
     if role_arn is not None:
         if principal is None:
             msg = f"a client for role {role_arn} needs the service that assumes it; give principal='....amazonaws.com'"
@@ -186,9 +207,9 @@ def environment_for(
     )
 
 
-def operator_environment(region: str | None = None) -> dict[str, str]:
-    """Return the environment of a child process that acts for the person at the laptop."""
+def operator_environment(region: str | None = None, *, account: str | None = None) -> dict[str, str]:
+    """Return the environment of a child process that acts for the operator of an account."""
     region = region or _state.region
     return processes.clean_environment(
-        AWS_ENDPOINT_URL=endpoint(), AWS_REGION=region, AWS_DEFAULT_REGION=region, **OPERATOR.environment()
+        AWS_ENDPOINT_URL=endpoint(), AWS_REGION=region, AWS_DEFAULT_REGION=region, **operator(account).environment()
     )

@@ -1,8 +1,9 @@
-"""EventBridge of the emulated account: rules reach their targets, and what cannot be delivered reaches the DLQ.
+"""EventBridge of the emulated accounts: rules reach their targets, and what cannot be delivered reaches the DLQ.
 
-Gaps of moto that are closed here: it delivers to log groups, queues and buses only, refuses every other target, ignores
-that a rule is disabled, lets a rule that only has a schedule match everything, never retries, knows no dead-letter
-queue, and asks nobody for permission. Matching stays moto's.
+Gaps of moto that are closed here: it delivers to log groups and queues only, refuses every other target, gives an event
+that crosses to another bus a new sender, looks for every bus in the caller's account, ignores that a rule is disabled,
+lets a rule that only has a schedule match everything, never retries, knows no dead-letter queue, and asks nobody for
+permission. Matching stays moto's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from mlops.rehearsal import events_targets
+from mlops.rehearsal import accounts, events_targets
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
@@ -29,10 +30,11 @@ _lock = threading.Lock()
 
 def install() -> None:
     """Put our delivery behind moto's rules."""
-    from moto.events.models import Rule  # noqa: PLC0415 - moto is imported late
+    from moto.events.models import EventsBackend, Rule  # noqa: PLC0415 - moto is imported late
 
     rule_class: Any = Rule
     others = rule_class.send_to_targets
+    put_here = EventsBackend.put_events
 
     def send_to_targets(rule: Any, original_event: Mapping[str, Any], transform_input: bool = True) -> None:  # noqa: FBT001, FBT002 - moto's signature
         if rule.state != "ENABLED" or not rule.event_pattern.get_pattern():
@@ -49,7 +51,13 @@ def install() -> None:
             copy.__dict__.update(rule.__dict__, targets=rest)
             others(copy, {"ingestion-time": 0.0, **original_event}, transform_input)
 
+    def put_events(self: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            _put_elsewhere(self, event) if _elsewhere(self, event) else put_here(self, [event])[0] for event in events
+        ]
+
     rule_class.send_to_targets = send_to_targets
+    EventsBackend.put_events = put_events  # type: ignore[method-assign]
 
 
 def reset() -> None:
@@ -71,15 +79,30 @@ def emit(
     account: str | None = None,
     region: str | None = None,
 ) -> str:
-    """Send an event of an AWS service to the default bus; return its id."""
+    """Send an event of an AWS service to the default bus of an account and region; return its id."""
+    account, region = account or accounts.main(), region or os.environ["AWS_REGION"]
+    event = _event(source, detail_type, detail, resources, account=account, region=region)
+    send_to_bus(f"arn:aws:events:{region}:{account}:event-bus/default", event)
+    return str(event["id"])
+
+
+def send_to_bus(arn: str, event: Mapping[str, Any]) -> None:
+    """Let the rules of a bus see an event.
+
+    Raises:
+        LookupError: there is no such bus.
+
+    """
     from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported late
 
-    account, region = account or os.environ["MOTO_ACCOUNT_ID"], region or os.environ["AWS_REGION"]
-    event = _event(source, detail_type, detail, resources, account=account, region=region)
-    rules: list[Any] = list(events_backends[account][region].event_buses["default"].rules.values())
+    _, _, _, region, account, resource = arn.split(":", 5)
+    bus = events_backends[account][region].event_buses.get(resource.removeprefix("event-bus/"))
+    if bus is None:
+        msg = f"Event bus {arn} does not exist."
+        raise LookupError(msg)
+    rules: list[Any] = list(bus.rules.values())
     for rule in rules:
         rule.send_to_targets(event)
-    return str(event["id"])
 
 
 def run_schedule(rule_name: str, *, account: str | None = None, region: str | None = None) -> str:
@@ -91,7 +114,7 @@ def run_schedule(rule_name: str, *, account: str | None = None, region: str | No
     """
     from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported late
 
-    account, region = account or os.environ["MOTO_ACCOUNT_ID"], region or os.environ["AWS_REGION"]
+    account, region = account or accounts.main(), region or os.environ["AWS_REGION"]
     rule: Any = events_backends[account][region].event_buses["default"].rules.get(rule_name)
     if rule is None or not rule.scheduled_expression or rule.state != "ENABLED":
         msg = f"there is no enabled rule {rule_name} with a schedule in {region}"
@@ -100,6 +123,34 @@ def run_schedule(rule_name: str, *, account: str | None = None, region: str | No
     for target in list(rule.targets):
         _start(rule, target, event)
     return str(event["id"])
+
+
+def _elsewhere(backend: Any, event: Mapping[str, Any]) -> bool:
+    """Whether an entry of PutEvents is complete, and for a bus of another account or region."""
+    arn = str(event.get("EventBusName"))
+    here = f"arn:aws:events:{backend.region_name}:{backend.account_id}:"
+    complete = all(event.get(name) for name in ("Source", "DetailType", "Detail"))
+    return arn.startswith("arn:") and not arn.startswith(here) and complete
+
+
+def _put_elsewhere(backend: Any, event: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        detail = json.loads(event["Detail"])
+    except ValueError:
+        return {"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."}
+    sent = _event(
+        event["Source"],
+        event["DetailType"],
+        detail,
+        event.get("Resources", []),
+        account=backend.account_id,
+        region=backend.region_name,
+    )
+    try:
+        send_to_bus(event["EventBusName"], sent)
+    except LookupError as error:
+        return {"ErrorCode": "ResourceNotFoundException", "ErrorMessage": str(error)}
+    return {"EventId": sent["id"]}
 
 
 def _event(
@@ -145,6 +196,7 @@ def _start(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> No
         target=target,
         event=event,
         wanted=lambda: generation == _generation,
+        send_to_bus=send_to_bus,
     )
     threading.Thread(target=_deliver, args=(delivery,), name=f"event-{rule.name}", daemon=True).start()
 

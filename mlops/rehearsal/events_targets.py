@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mlops.rehearsal import credentials, events_input, iam
+from mlops.rehearsal import accounts, credentials, events_input, iam
 
 MOST_ATTEMPTS = 4
 _DEFAULT_RETRIES = 185
@@ -39,7 +39,8 @@ class _UndeliverableError(Exception):
 
 def knows(target: Mapping[str, Any]) -> bool:
     """Whether targets of this kind are delivered here."""
-    return str(target["Arn"]).split(":")[2] in _SENDERS
+    arn = str(target["Arn"]).split(":", 5)
+    return arn[2] in _SENDERS and (arn[2] != "events" or arn[5].startswith("event-bus/"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Delivery:
     event: Mapping[str, Any]
     wanted: Callable[[], bool]
     """Whether the emulated AWS that the event belongs to is still there."""
+    send_to_bus: Callable[[str, Mapping[str, Any]], None]
+    """Lets the rules of another bus see the event."""
 
     @property
     def arn(self) -> str:
@@ -101,23 +104,28 @@ class Delivery:
                 code, f"{_PRINCIPAL} is not authorized to perform {action} on {arn}: {verdict.reason}"
             )
 
-    def client(self, service: str, *, with_role: bool = False) -> Any:
-        """Return a client: EventBridge's own, or that of the target's role."""
-        role = self.target.get("RoleArn") if with_role else None
-        if with_role and role is None:
-            code = "NO_PERMISSIONS"
-            raise _UndeliverableError(code, f"the target {self.arn} has no RoleArn")
+    def client(self, service: str, *, arn: str | None = None, with_role: bool = False) -> Any:
+        """Return a client for what `arn`, the target unless given, names: EventBridge's own, or the target's role's."""
+        role, arn = self._role() if with_role else None, arn or self.arn
         try:
             return credentials.client(
                 service,
+                account=accounts.owner_of(arn),
                 role_arn=role,
-                region=self.region,
+                region=arn.split(":")[3],
                 principal=_PRINCIPAL if role else None,
                 session_name=self.event["id"].replace("-", ""),
             )
         except RuntimeError as error:  # the role's trust policy does not admit EventBridge
             code = "NO_PERMISSIONS"
             raise _UndeliverableError(code, str(error)) from error
+
+    def _role(self) -> str:
+        role = self.target.get("RoleArn")
+        if role is None:
+            code = "NO_PERMISSIONS"
+            raise _UndeliverableError(code, f"the target {self.arn} has no RoleArn")
+        return str(role)
 
     def _dead(self, code: str, message: str, attempts: int, *, exhausted: bool = False) -> Outcome:
         queue = self.target.get("DeadLetterConfig", {}).get("Arn")
@@ -140,7 +148,7 @@ class Delivery:
         return Outcome(attempts, error, queue)
 
     def _to_queue(self, arn: str, body: str, attributes: Mapping[str, str] | None = None) -> None:
-        sqs = self.client("sqs")
+        sqs = self.client("sqs", arn=arn)
         url = sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
         group = self.target.get("SqsParameters", {}).get("MessageGroupId") if attributes is None else None
         sqs.send_message(
@@ -183,6 +191,20 @@ class Delivery:
         """Send to a queue."""
         self._to_queue(self.arn, body)
 
+    def to_bus(self, body: str) -> None:  # noqa: ARG002 - a bus gets the event as it is, its sender included
+        """Send to another bus, with the role of the target and as the policy of that bus allows."""
+        self.client("events", with_role=True)
+        context = {"events:source": [self.event["source"]], "events:detail-type": [self.event["detail-type"]]}
+        decision = iam.check(self._role(), "events:PutEvents", self.arn, context, region=self.region)
+        if not decision.allowed:
+            code = "NO_PERMISSIONS"
+            raise _UndeliverableError(code, decision.message)
+        try:
+            self.send_to_bus(self.arn, self.event)
+        except LookupError as error:
+            code = "NO_RESOURCE"
+            raise _UndeliverableError(code, str(error)) from error
+
 
 _SENDERS: dict[str, Callable[[Delivery, str], None]] = {
     "lambda": Delivery.to_lambda,
@@ -191,6 +213,7 @@ _SENDERS: dict[str, Callable[[Delivery, str], None]] = {
     "codebuild": Delivery.to_codebuild,
     "sns": Delivery.to_sns,
     "sqs": Delivery.to_sqs,
+    "events": Delivery.to_bus,
 }
 
 

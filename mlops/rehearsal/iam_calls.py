@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlops.rehearsal import iam_context, iam_resources, iam_s3
+from mlops.rehearsal import iam_context, iam_ec2, iam_homes, iam_resources, iam_s3
 from mlops.rehearsal.iam_needs import ApiCall, Need
 
 _RENAMED = {
@@ -63,6 +63,8 @@ def needs_of(call: ApiCall) -> list[Need]:
     """
     if call.service == "s3":
         return iam_s3.needs_of(call)
+    if call.service == "ec2":
+        return iam_ec2.needs_of(call)
     if call.service == "dynamodb" and call.operation.startswith(("Batch", "Transact")):
         return list(_many_tables(call))
     call = _normalised(call)
@@ -70,7 +72,7 @@ def needs_of(call: ApiCall) -> list[Need]:
     if iam_resources.needs_no_permission(action):
         return []
     context = iam_context.of_request(call)
-    found = iam_resources.resources_of(action, call.params, account=call.account, region=call.region)
+    found = iam_resources.resources_of(action, call.params, account=iam_homes.home_of(call), region=call.region)
     needs = [Need(action, names, context) for names in found]
     if not call.operation.startswith(_READING):
         needs += _tagging(call, found, context)
@@ -191,6 +193,7 @@ def _normalised(call: ApiCall) -> ApiCall:
         case "cloudformation:DescribeChangeSet" | "cloudformation:ExecuteChangeSet" | "cloudformation:DeleteChangeSet":
             if "StackName" not in params:
                 extra["StackName"] = _stack_of_change_set(call)
+    extra |= _with_path(call)
     if call.service == "lambda" and params.get("Qualifier") and "FunctionName" in params:
         extra["FunctionName"] = f"{params['FunctionName']}:{params['Qualifier']}"
     if call.service == "dynamodb" and params.get("IndexName") and "TableName" in params:
@@ -201,6 +204,15 @@ def _normalised(call: ApiCall) -> ApiCall:
         bus = params["EventBusName"].rsplit("/", 1)[-1]
         extra |= {name: f"{prefix}rule/{bus}/{params[name]}" for name in ("Name", "Rule") if name in params}
     return ApiCall(call.service, call.operation, {**params, **extra}, call.account, call.region) if extra else call
+
+
+def _with_path(call: ApiCall) -> dict[str, str]:
+    """Return the ARN of a role or policy that is made with a path, as what names it."""
+    name = {"iam:CreateRole": "RoleName", "iam:CreatePolicy": "PolicyName"}.get(call.name)
+    if name is None or not call.params.get("Path"):
+        return {}
+    kind = name.removesuffix("Name").lower()
+    return {name: f"arn:aws:iam::{call.account}:{kind}{call.params['Path']}{call.params.get(name)}"}
 
 
 def _stack_of_change_set(call: ApiCall) -> str:

@@ -6,22 +6,34 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mlops.rehearsal import accounts
 from mlops.rehearsal.iam_needs import ApiCall
 from mlops.rehearsal.iam_resources import values_at
 
 
 def of_caller(*, account: str, role_arn: str, session_arn: str, user_id: str, region: str) -> dict[str, Any]:
     """Return the global condition keys of a call of a role session."""
-    now = datetime.now(UTC)
     return {
-        "aws:principalarn": role_arn,
-        "aws:principalaccount": account,
+        **_of_principal(account=account, arn=role_arn, region=region),
         "aws:principaltype": "AssumedRole",
-        "aws:principalisawsservice": "false",
         "aws:userid": user_id,
         "aws:assumedrole": session_arn,
+    }
+
+
+def of_operator(*, account: str, user_arn: str, region: str) -> dict[str, Any]:
+    """Return the global condition keys of a call of an account's operator."""
+    return {**_of_principal(account=account, arn=user_arn, region=region), "aws:principaltype": "User"}
+
+
+def _of_principal(*, account: str, arn: str, region: str) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    organization = accounts.organization_of(account)
+    return {
+        "aws:principalarn": arn,
+        "aws:principalaccount": account,
+        "aws:principalisawsservice": "false",
         "aws:requestedregion": region,
-        "aws:resourceaccount": account,
         "aws:securetransport": "true",  # the emulated AWS stands for HTTPS endpoints
         "aws:viaawsservice": "false",
         "aws:sourceip": "127.0.0.1",
@@ -29,25 +41,29 @@ def of_caller(*, account: str, role_arn: str, session_arn: str, user_id: str, re
         "aws:epochtime": str(int(now.timestamp())),
         "aws:tokenissuetime": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:multifactorauthpresent": "false",
+        **({"aws:principalorgid": organization} if organization else {}),
     }
 
 
-def of_service(
-    service: str, *, account: str, region: str, source_arn: str | None, source_account: str | None
-) -> dict[str, Any]:
-    """Return the condition keys of a call that an AWS service makes in its own name."""
-    keys = {
+def of_service(service: str, *, account: str, region: str, source_arn: str | None) -> dict[str, Any]:
+    """Return the condition keys of a call that an AWS service makes in its own name for an account."""
+    organization = accounts.organization_of(account)
+    return {
         "aws:principalisawsservice": "true",
         "aws:principalservicename": service,
         "aws:requestedregion": region,
-        "aws:resourceaccount": account,
         "aws:securetransport": "true",
         "aws:viaawsservice": "false",
-        "aws:sourceaccount": source_account or account,
+        "aws:sourceaccount": account,
+        **({"aws:sourceorgid": organization} if organization else {}),
+        **({"aws:sourcearn": source_arn} if source_arn is not None else {}),
     }
-    if source_arn is not None:
-        keys["aws:sourcearn"] = source_arn
-    return keys
+
+
+def of_resource(account: str) -> dict[str, Any]:
+    """Return the condition keys of a resource that belongs to an account."""
+    organization = accounts.organization_of(account)
+    return {"aws:resourceaccount": account, **({"aws:resourceorgid": organization} if organization else {})}
 
 
 def of_request(call: ApiCall) -> dict[str, Any]:

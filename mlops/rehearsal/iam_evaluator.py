@@ -2,8 +2,8 @@
 
 Written after "Policy evaluation logic" of the IAM user guide: an explicit deny wins; in the account of the principal an
 allow of the identity's policies or of the resource's policy is enough, as far as the permissions boundary reaches;
-across accounts both are needed; a KMS key's policy is always asked, and may hand the question to IAM by naming the
-account.
+across accounts both are needed, whatever the resource's policy names; the policies of a KMS key and of a role are
+always asked, and may hand the question to IAM by naming the account.
 What the evaluator does not know never allows and always denies.
 """
 
@@ -87,12 +87,18 @@ class Policies:
     """The resource's policy must allow, as a KMS key's does; naming the account hands the question to IAM."""
 
 
+Statement = tuple[str, str]
+"""The name of a policy, and the Sid of one of its statements or its place there: "#1" is the first one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether a request is allowed, and because of what."""
 
     allowed: bool
     reason: str
+    because: tuple[Statement, ...] = ()
+    """The statements that allow it, one of each side that has a say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +108,10 @@ class _Finding:
     by_account: bool = False
     """The matching statement names the account, not the principal itself."""
     by_session: bool = False
+    statement: Statement | None = None
 
 
-def decide(principal: Principal, request: Request, policies: Policies) -> Verdict:  # noqa: C901, PLR0911 - the steps of IAM's evaluation in their order
+def decide(principal: Principal, request: Request, policies: Policies) -> Verdict:  # noqa: PLR0911 - the steps of IAM's evaluation in their order
     """Return IAM's verdict on a request of a principal."""
     identity = _ask(policies.identity, principal, request)
     boundary = _ask([policies.boundary], principal, request) if policies.boundary else None
@@ -112,34 +119,40 @@ def decide(principal: Principal, request: Request, policies: Policies) -> Verdic
     for finding in (identity, boundary, resource):
         if finding is not None and finding.effect is Effect.DENY:
             return Verdict(allowed=False, reason=finding.why)
-    direct = resource is not None and resource.effect is Effect.ALLOW and not resource.by_account
-    handed_over = resource is not None and resource.effect is Effect.ALLOW and resource.by_account
-    if policies.resource_decides and not (direct or handed_over):
-        return Verdict(allowed=False, reason=f"no resource-based policy allows the {request.action} action")
+    admitted = resource is not None and resource.effect is Effect.ALLOW
+    direct = resource is not None and admitted and not resource.by_account
+    foreign = principal.service is None and policies.resource_account not in (None, principal.account)
+    asked = direct or foreign or policies.resource_decides
+    if asked and not admitted:
+        return Verdict(
+            allowed=False, reason=f"no resource-based policy allows the {request.action} action{_hint(resource)}"
+        )
+    because = tuple(
+        finding.statement
+        for finding in (identity, boundary, resource if asked else None)
+        if finding is not None and finding.statement is not None
+    )
     if principal.service is not None:
         if direct and resource is not None:
-            return Verdict(allowed=True, reason=resource.why)
+            return Verdict(allowed=True, reason=resource.why, because=because)
         return Verdict(allowed=False, reason=f"no resource-based policy allows {principal.service} to {request.action}")
-    if direct and resource is not None and resource.by_session:
-        return Verdict(allowed=True, reason=resource.why)
+    if direct and resource is not None and resource.by_session and not foreign:
+        return Verdict(allowed=True, reason=resource.why, because=because)
     if boundary is not None and boundary.effect is not Effect.ALLOW:
         return Verdict(
             allowed=False, reason=f"no permissions boundary allows the {request.action} action{_hint(boundary)}"
         )
-    foreign = policies.resource_account is not None and policies.resource_account != principal.account
-    if foreign and resource is not None and resource.effect is not Effect.ALLOW:
-        return Verdict(allowed=False, reason=f"no resource-based policy allows the {request.action} action")
     if direct and resource is not None and not foreign:
-        return Verdict(allowed=True, reason=resource.why)
+        return Verdict(allowed=True, reason=resource.why, because=because)
     if identity.effect is Effect.ALLOW:
-        return Verdict(allowed=True, reason=identity.why)
+        return Verdict(allowed=True, reason=identity.why, because=because)
     return Verdict(
         allowed=False, reason=f"no identity-based policy allows the {request.action} action{_hint(identity)}"
     )
 
 
-def _hint(finding: _Finding) -> str:
-    return f" ({finding.why})" if finding.why else ""
+def _hint(finding: _Finding | None) -> str:
+    return f" ({finding.why})" if finding is not None and finding.why else ""
 
 
 def _ask(
@@ -148,8 +161,8 @@ def _ask(
     allow: _Finding | None = None
     doubts: list[str] = []
     for policy in policies:
-        for statement in as_list(policy.document.get("Statement", [])):
-            finding = _statement(policy, statement, principal, request, resource_policy=resource_policy)
+        for place, statement in enumerate(as_list(policy.document.get("Statement", [])), start=1):
+            finding = _statement(policy, statement, principal, request, place=place, resource_policy=resource_policy)
             if finding.effect is Effect.DENY:
                 return finding
             if finding.effect is Effect.ALLOW and (allow is None or (allow.by_account and not finding.by_account)):
@@ -159,8 +172,19 @@ def _ask(
     return allow or _Finding(Effect.SILENT, "; ".join(dict.fromkeys(doubts)))
 
 
+def name_of(statement: Mapping[str, Any], place: int) -> str:
+    """Return how a statement is known in its policy: its Sid, else its place there."""
+    return str(statement.get("Sid") or f"#{place}")
+
+
 def _statement(  # noqa: PLR0911 - one case after the other
-    policy: Policy, statement: Mapping[str, Any], principal: Principal, request: Request, *, resource_policy: bool
+    policy: Policy,
+    statement: Mapping[str, Any],
+    principal: Principal,
+    request: Request,
+    *,
+    place: int,
+    resource_policy: bool,
 ) -> _Finding:
     deny = statement.get("Effect") == "Deny"
     where = f"{policy.name}{'/' + str(statement['Sid']) if statement.get('Sid') else ''}"
@@ -185,7 +209,8 @@ def _statement(  # noqa: PLR0911 - one case after the other
     if deny:
         kind = "a resource-based policy" if resource_policy else "an identity-based policy"
         return _Finding(Effect.DENY, f"with an explicit deny in {kind} ({where})")
-    return _Finding(Effect.ALLOW, where, by_account=by_account, by_session=by_session)
+    known = (policy.name, name_of(statement, place))
+    return _Finding(Effect.ALLOW, where, by_account=by_account, by_session=by_session, statement=known)
 
 
 def _action_matches(statement: Mapping[str, Any], request: Request) -> bool:
@@ -228,7 +253,9 @@ def _named(element: Any, principal: Principal) -> tuple[bool, bool, bool]:
     for kind, values in element.items():
         for value in as_list(values):
             text = str(value)
-            if kind == "Service":
+            if kind == "AWS" and text == "*":
+                named = True  # the same as "*" alone: everybody, AWS services too
+            elif kind == "Service":
                 named = named or (principal.service is not None and text in (principal.service, "*"))
             elif kind == "AWS" and principal.service is None:
                 root = text in (principal.account, f"arn:aws:iam::{principal.account}:root")

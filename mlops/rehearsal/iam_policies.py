@@ -1,4 +1,4 @@
-"""The policies that have a say in a request, read from the emulated account.
+"""The policies that have a say in a request, read from the emulated accounts.
 
 Gap of moto that is closed here: CloudFormation stores inline policies in a shape that moto's own IAM check cannot read.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from mlops.rehearsal import accounts
 from mlops.rehearsal.iam_evaluator import Policies, Policy
 
 NO_POLICY = Policy("no policy", {"Statement": []})
@@ -58,79 +59,144 @@ def role_policies(role: Any) -> tuple[list[Policy], Policy | None]:
 
 def trust_policy(role: Any) -> Policy:
     """Return the trust policy of one of moto's roles."""
-    return Policy(f"trust policy of {role.name}", as_document(role.assume_role_policy_document))
+    return Policy(f"trust policy of {role.arn}", as_document(role.assume_role_policy_document))
 
 
-def resource_policy(action: str, arn: str, *, account: str) -> Policies:
-    """Return what the policy of a resource contributes to a decision."""
-    service = action.partition(":")[0]
-    reader = _READERS.get(service)
-    if reader is None or arn == "*":
-        return Policies()
-    return reader(arn, account)
+def _named(kind: str, name: str, stored: Any) -> Policy | None:
+    return Policy(f"policy of {kind} {name}", as_document(stored)) if stored else None
 
 
-def _bucket(arn: str, account: str) -> Policies:
+def of_bucket(bucket: Any) -> Policy | None:
+    """Return the policy of one of moto's buckets."""
+    return _named("bucket", bucket.name, bucket.policy) if bucket is not None else None
+
+
+def of_key(key: Any) -> Policy | None:
+    """Return the policy of one of moto's keys."""
+    return _named("key", key.id, key.policy) if key is not None else None
+
+
+def of_topic(topic: Any) -> Policy | None:
+    """Return the policy of one of moto's topics."""
+    return _named("topic", topic.name, topic.policy) if topic is not None else None
+
+
+def of_queue(queue: Any) -> Policy | None:
+    """Return the policy of one of moto's queues."""
+    return _named("queue", queue.name, queue.policy) if queue is not None else None
+
+
+def of_repository(repository: Any) -> Policy | None:
+    """Return the policy of one of moto's image repositories."""
+    return _named("repository", repository.name, repository.policy) if repository is not None else None
+
+
+def of_package_group(group: Any) -> Policy | None:
+    """Return the policy of one of moto's model package groups, which sagemaker_registry.py keeps there."""
+    if group is None:
+        return None
+    return _named("model package group", group.model_package_group_name, getattr(group, "resource_policy", None))
+
+
+def of_bus(bus: Any) -> Policy | None:
+    """Return the policy of one of moto's event buses."""
+    return _named("event bus", bus.name, bus.policy) if bus is not None else None
+
+
+def resource_policy(action: str, arn: str) -> Policies:
+    """Return what the account and the policy of a resource contribute to a decision."""
+    owner = accounts.owner_of(arn)
+    reader = _READERS.get(action.partition(":")[0])
+    policy = reader(arn, owner) if reader is not None and owner is not None else None
+    return Policies(resource=policy, resource_account=owner, resource_decides=policy is not None and _decides(arn))
+
+
+def _decides(arn: str) -> bool:
+    """Whether nobody is let in whom the resource's policy does not name, its own account included."""
+    return ":key/" in arn or ":role/" in arn
+
+
+def _bucket(arn: str, account: str) -> Policy | None:
     from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
-    bucket = s3_backends[account]["aws"].buckets.get(arn.removeprefix("arn:aws:s3:::").split("/")[0])
-    if bucket is None or bucket.policy is None:
-        return Policies()
-    policy = Policy(f"policy of bucket {bucket.name}", as_document(bucket.policy))
-    return Policies(resource=policy, resource_account=account)
+    return of_bucket(s3_backends[account]["aws"].buckets.get(arn.removeprefix("arn:aws:s3:::").split("/")[0]))
 
 
-def _key(arn: str, account: str) -> Policies:
+def _key(arn: str, account: str) -> Policy | None:
     from moto.kms.models import kms_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
     if ":key/" not in arn:
-        return Policies()
-    key = kms_backends[account][arn.split(":")[3]].keys.get(arn.rsplit("/", 1)[-1])
-    if key is None:
-        return Policies()
-    return Policies(
-        resource=Policy(f"policy of key {key.id}", as_document(key.policy)),
-        resource_account=account,
-        resource_decides=True,
-    )
+        return None
+    return of_key(kms_backends[account][arn.split(":")[3]].keys.get(arn.rsplit("/", 1)[-1]))
 
 
-def _topic(arn: str, account: str) -> Policies:
+def _topic(arn: str, account: str) -> Policy | None:
     from moto.sns.models import sns_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
-    topic = sns_backends[account][arn.split(":")[3]].topics.get(arn)
-    if topic is None:
-        return Policies()
-    return Policies(
-        resource=Policy(f"policy of topic {topic.name}", as_document(topic.policy)), resource_account=account
-    )
+    return of_topic(sns_backends[account][arn.split(":")[3]].topics.get(arn))
 
 
-def _queue(arn: str, account: str) -> Policies:
+def _queue(arn: str, account: str) -> Policy | None:
     from moto.sqs.models import sqs_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
-    queue = sqs_backends[account][arn.split(":")[3]].queues.get(arn.rsplit(":", 1)[-1])
-    if queue is None or not queue.policy:
-        return Policies()
-    return Policies(
-        resource=Policy(f"policy of queue {queue.name}", as_document(queue.policy)), resource_account=account
-    )
+    return of_queue(sqs_backends[account][arn.split(":")[3]].queues.get(arn.rsplit(":", 1)[-1]))
 
 
-def _function(arn: str, account: str) -> Policies:
+def _function(arn: str, account: str) -> Policy | None:
     from moto.awslambda.models import lambda_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
     parts = arn.split(":")
     try:
         function = lambda_backends[account][parts[3]].get_function(parts[6])
     except Exception:  # noqa: BLE001 - whatever moto raises
-        return Policies()
+        return None
     statements = function.policy.statements
     if not statements:
-        return Policies()
+        return None
     # moto writes ":$LATEST" behind the ARN of a permission without a qualifier; AWS does not.
     clean = [{**item, "Resource": str(item.get("Resource", arn)).removesuffix(":$LATEST")} for item in list(statements)]
-    return Policies(resource=Policy(f"policy of function {parts[6]}", {"Statement": clean}), resource_account=account)
+    return Policy(f"policy of function {parts[6]}", {"Statement": clean})
 
 
-_READERS = {"s3": _bucket, "kms": _key, "sns": _topic, "sqs": _queue, "lambda": _function}
+def _repository(arn: str, account: str) -> Policy | None:
+    from moto.ecr.models import ecr_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
+
+    repositories = ecr_backends[account][arn.split(":")[3]].repositories
+    return of_repository(repositories.get(arn.partition(":repository/")[2]))
+
+
+def _package_group(arn: str, account: str) -> Policy | None:
+    from moto.sagemaker.models import sagemaker_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
+
+    kind, _, name = arn.split(":", 5)[5].partition("/")
+    if kind not in ("model-package", "model-package-group"):
+        return None
+    groups = sagemaker_backends[account][arn.split(":")[3]].model_package_groups
+    return of_package_group(groups.get(name.partition("/")[0]))
+
+
+def _bus(arn: str, account: str) -> Policy | None:
+    from moto.events.models import events_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
+
+    return of_bus(events_backends[account][arn.split(":")[3]].event_buses.get(arn.partition(":event-bus/")[2]))
+
+
+def _trust(arn: str, account: str) -> Policy | None:
+    from moto.iam.models import iam_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
+
+    roles = list(iam_backends[account]["aws"].roles.values())
+    # A role that does not exist admits nobody.
+    return next((trust_policy(role) for role in roles if role.arn == arn), NO_POLICY)
+
+
+_READERS: Mapping[str, Callable[[str, str], Policy | None]] = {
+    "s3": _bucket,
+    "kms": _key,
+    "sns": _topic,
+    "sqs": _queue,
+    "lambda": _function,
+    "ecr": _repository,
+    "sagemaker": _package_group,
+    "events": _bus,
+    "sts": _trust,
+}

@@ -136,6 +136,9 @@ _BY_ACTION: dict[str, tuple[tuple[str, str], ...]] = {
     "cloudwatch:PutMetricData": (),
     "cloudwatch:GetMetricData": (),
     "kms:CreateGrant": (("KeyId", "key/{}"),),
+    "events:CreateEventBus": (("Name", "event-bus/{}"),),
+    "events:DescribeEventBus": (("Name", "event-bus/{}"),),
+    "events:DeleteEventBus": (("Name", "event-bus/{}"),),
 }
 _NO_PERMISSION_NEEDED = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken"})
 

@@ -1,4 +1,4 @@
-"""Roles of the emulated account: who may assume them, and the sessions that are handed out.
+"""Roles of the emulated accounts: who may assume them, and the sessions that are handed out.
 
 Gap of moto that is closed here: its AssumeRole neither looks at the trust policy nor asks whether the role exists.
 """
@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlops.rehearsal import iam_policies
+from mlops.rehearsal import iam_context, iam_policies
 from mlops.rehearsal.credentials import Credentials
-from mlops.rehearsal.iam_evaluator import Policies, Policy, Principal, Request, decide
+from mlops.rehearsal.iam_evaluator import Policies, Principal, Request, decide
+from mlops.rehearsal.iam_trace import TRACE, Decision
+from mlops.rehearsal.timeline import TIMELINE
 
 SESSION_SECONDS = 12 * 3600
 
@@ -58,49 +60,27 @@ def tags_of(role: Any) -> list[Mapping[str, str]]:
 
 
 def check_trust(role_arn: str, principal: str, *, source_arn: str | None = None) -> None:
-    """Ask a role's trust policy whether the service `principal` may assume it.
+    """Ask a role's trust policy whether the service `principal` may assume it, for the account of `source_arn`.
+
+    Without a source the service acts for the account of the role.
 
     Raises:
         TrustError: the role does not exist or does not admit the service.
 
     """
     role = find_role(role_arn)
-    account = role_arn.split(":")[4]
-    context = {"aws:sourceaccount": account, "aws:principalisawsservice": "true"}
-    if source_arn is not None:
-        context["aws:sourcearn"] = source_arn
-    reason = _refusal(role, Principal(account, service=principal), context)
-    if reason is not None:
-        msg = f"role {role_arn} does not let {principal} assume it: {reason}"
-        raise TrustError(msg)
-
-
-def check_trust_of(role_arn: str, caller: Principal, *, context: Mapping[str, Any]) -> None:
-    """Ask a role's trust policy whether a role session or the account may assume it.
-
-    Raises:
-        TrustError: the role does not exist or does not admit the caller.
-
-    """
-    role = find_role(role_arn)
-    keys: dict[str, Any] = {"aws:principalaccount": caller.account, **context}
-    if caller.role_arn is not None:
-        keys["aws:principalarn"] = caller.role_arn
-    reason = _refusal(role, caller, keys)
-    if reason is not None:
-        msg = f"its trust policy does not admit {caller.name}: {reason}"
-        raise TrustError(msg)
-
-
-def _refusal(role: Any, caller: Principal, context: Mapping[str, Any]) -> str | None:
+    account = (source_arn.split(":")[4] if source_arn else "") or role_arn.split(":")[4]
+    context = iam_context.of_service(principal, account=account, region="us-east-1", source_arn=source_arn)
     policies = Policies(resource=iam_policies.trust_policy(role), resource_decides=True)
-    request = Request("sts:AssumeRole", (role.arn,), context)
-    if caller.service is None:
-        # The identity's side has been decided already (a role) or is not restricted (the operator).
-        allow_all = Policy("caller", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-        policies = Policies(identity=[allow_all], resource=policies.resource, resource_decides=True)
-    verdict = decide(caller, request, policies)
-    return None if verdict.allowed else verdict.reason
+    request = Request("sts:AssumeRole", (role_arn,), context)
+    verdict = decide(Principal(account, service=principal), request, policies)
+    elapsed = TIMELINE.elapsed()
+    TRACE.add_once(
+        Decision(principal, request.action, role_arn, verdict.allowed, elapsed, verdict.reason, verdict.because)
+    )
+    if not verdict.allowed:
+        msg = f"role {role_arn} does not let {principal} assume it: {verdict.reason}"
+        raise TrustError(msg)
 
 
 def new_session(role_arn: str, *, session_name: str) -> Credentials:

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from mlops.rehearsal import accounts
 from mlops.rehearsal.iam_needs import ApiCall, Need
 from mlops.rehearsal.iam_resources import UnknownCallError, key_arn, resource_types
 
+_MANAGED = "alias/aws/s3"
 _WRITES = frozenset({"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"})
 _OBJECT_ACTIONS = {
     "PutObject": "PutObject",
@@ -125,8 +127,8 @@ def _copy(call: ApiCall) -> list[Need]:
     read = Need(_action("GetObject", version), (object_arn(source_bucket, source_key),), _keys(call, version))
     write = Need("s3:PutObject", (object_arn(bucket, key),), _keys(call, call.params))
     needs = [read, write]
-    stored = _stored(call.account, source_bucket, source_key)
-    if stored is not None and _has_tags(call.account, stored) and call.params.get("TaggingDirective") != "REPLACE":
+    stored = _stored(source_bucket, source_key)
+    if stored is not None and _has_tags(source_bucket, stored) and call.params.get("TaggingDirective") != "REPLACE":
         tagging = "s3:GetObjectVersionTagging" if version else "s3:GetObjectTagging"
         needs += [Need(tagging, read.resources), Need("s3:PutObjectTagging", write.resources)]
     if call.params.get("Tagging"):
@@ -154,7 +156,7 @@ def _keys(call: ApiCall, params: Mapping[str, Any]) -> dict[str, Any]:
     if call.operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
         keys.setdefault("s3:prefix", "")
     return {
-        "s3:resourceaccount": call.account,
+        "s3:resourceaccount": accounts.owner_of_bucket(str(call.params.get("Bucket"))) or call.account,
         "s3:authtype": "REST-HEADER",
         "s3:signatureversion": "AWS4-HMAC-SHA256",
         "s3:tlsversion": "1.3",
@@ -162,26 +164,29 @@ def _keys(call: ApiCall, params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bucket(account: str, name: str) -> Any:
+def _bucket(name: str) -> Any:
+    """Return a bucket, whichever account has it: the names of buckets are unique in all accounts."""
     from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
-    return s3_backends[account]["aws"].buckets.get(name)
+    owner = accounts.owner_of_bucket(name)
+    return s3_backends[owner]["aws"].buckets.get(name) if owner is not None else None
 
 
-def _stored(account: str, bucket: str, key: str) -> Any:
-    found = _bucket(account, bucket)
+def _stored(bucket: str, key: str) -> Any:
+    found = _bucket(bucket)
     return found.keys.get(key) if found is not None else None
 
 
-def _has_tags(account: str, stored: Any) -> bool:
+def _has_tags(bucket: str, stored: Any) -> bool:
     from moto.s3.models import s3_backends  # noqa: PLC0415 - moto is imported when the server starts, not before
 
-    return bool(s3_backends[account]["aws"].tagger.get_tag_dict_for_resource(stored.arn))
+    owner = accounts.owner_of_bucket(bucket)
+    return owner is not None and bool(s3_backends[owner]["aws"].tagger.get_tag_dict_for_resource(stored.arn))
 
 
-def exists(account: str, bucket: str, key: str) -> bool:
+def exists(bucket: str, key: str) -> bool:
     """Whether an object is there, in any version that is not a delete marker."""
-    return _stored(account, bucket, key) is not None
+    return _stored(bucket, key) is not None
 
 
 def _rule(bucket: Any) -> Mapping[str, Any]:
@@ -198,11 +203,14 @@ def _default_key(bucket: Any) -> tuple[str | None, str | None]:
 
 def _key_needs(call: ApiCall, bucket_name: str, key: str) -> Iterator[Need]:
     """Yield the use of the KMS key that reading or writing an object needs."""
-    bucket = _bucket(call.account, bucket_name)
+    bucket = _bucket(bucket_name)
+    if bucket is None:
+        return
     algorithm, key_id = _default_key(bucket)
+    own = f"arn:aws:kms:{bucket.region_name}:{bucket.account_id}:"
     # HeadObject needs the key only for the checksum.
     if call.operation == "GetObject" or (call.operation == "HeadObject" and call.params.get("ChecksumMode")):
-        stored = bucket.keys.get(key) if bucket is not None else None
+        stored = bucket.keys.get(key)
         if stored is None:
             return
         algorithm, key_id = stored.encryption, stored.kms_key_id
@@ -214,16 +222,18 @@ def _key_needs(call: ApiCall, bucket_name: str, key: str) -> Iterator[Need]:
         actions = ("kms:GenerateDataKey",) if call.operation == "PutObject" else ("kms:GenerateDataKey", "kms:Decrypt")
     else:
         return
-    if algorithm not in ("aws:kms", "aws:kms:dsse") or not key_id or "alias/aws/s3" in key_id:
+    if algorithm not in ("aws:kms", "aws:kms:dsse"):
         return
+    arn = f"{own}{_MANAGED}" if not key_id or _MANAGED in key_id else key_arn(key_id, prefix=own)
+    if arn.endswith(_MANAGED) and bucket.account_id == call.account:
+        return  # the key that AWS manages admits its whole account, and nobody else
     bucket_key = str(_rule(bucket).get("BucketKeyEnabled", "false")).lower() == "true"
     context = {
-        "kms:viaservice": f"s3.{call.region}.amazonaws.com",
+        "kms:viaservice": f"s3.{bucket.region_name}.amazonaws.com",
         "kms:calleraccount": call.account,
         "kms:encryptioncontext:aws:s3:arn": f"arn:aws:s3:::{bucket_name}"
         if bucket_key
         else object_arn(bucket_name, key),
     }
-    arn = key_arn(key_id, prefix=f"arn:aws:kms:{call.region}:{call.account}:")
     for action in actions:
         yield Need(action, (arn,), context)

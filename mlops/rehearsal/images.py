@@ -24,7 +24,7 @@ NOT_REHEARSED: tuple[tuple[str, str], ...] = (
         "container images of AWS",
         "each is represented by a program of this machine; operating system and libraries are its own",
     ),
-    ("pulling from registries of other accounts", "only the emulated account has one, so none of them is asked"),
+    ("pulling from registries of AWS", "only the emulated accounts have one, so none of them is asked"),
 )
 _STORED = re.compile(
     r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/(?P<repository>[^@:]+)@(?P<digest>sha256:[0-9a-f]{64})"

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from mlops.rehearsal import iam, lambda_code
+from mlops.rehearsal import iam, interfaces, lambda_code
 from mlops.rehearsal.iam_roles import TrustError, check_trust
 from mlops.rehearsal.lambda_async import AsyncInvocations
 from mlops.rehearsal.lambda_pool import PRINCIPAL, KmsAccessDeniedError, Outcome, Pool
@@ -88,6 +88,7 @@ def install() -> None:
         _keep(self, spec)
 
     def update_configuration(self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
+        _check_interfaces(config_updates.get("Role") or self.role, config_updates.get("VpcConfig"), self.region)
         update(self, config_updates)
         _keep(self, config_updates)
         return dict(self.get_configuration())
@@ -167,6 +168,17 @@ def _validate(spec: Mapping[str, Any], *, account: str, region: str) -> None:
         if not iam.check(role, action, resource, region=region).allowed:
             msg = f"The provided execution role does not have permissions to call {call} on {service}"
             raise InvalidParameterValueException(msg)
+    _check_interfaces(role, spec.get("VpcConfig"), region)
+
+
+def _check_interfaces(role: str, config: Mapping[str, Any] | None, region: str) -> None:
+    """Refuse a function in a VPC whose role may not make its interfaces."""
+    from moto.awslambda.exceptions import InvalidParameterValueException  # noqa: PLC0415 - moto is imported when the server starts, not before
+
+    refused = interfaces.refused_to_function(role, config, region=region)
+    if refused is not None:
+        msg = f"The provided execution role does not have permissions to call {refused} on EC2"
+        raise InvalidParameterValueException(msg)
 
 
 def _invoke(self: Any, body: str | bytes, request_headers: Any, response_headers: dict[str, Any]) -> str | bytes:
@@ -198,7 +210,7 @@ def _refuse_bad_requests(function: Any, event: bytes) -> None:
         text = f"Could not parse request body into json: {error}"
         raise _client_error(text, kind="InvalidRequestContentException", status=400) from error
     reserved = function.reserved_concurrency
-    if reserved is not None and _service().pool.running(function.function_name) >= int(reserved):
+    if reserved is not None and _service().pool.running(function) >= int(reserved):
         text = "Rate Exceeded."
         raise _client_error(text, kind="TooManyRequestsException", status=429)
 

@@ -47,10 +47,10 @@ class Pool:
         self._all: set[Sandbox] = set()
         self._closed = False
 
-    def running(self, function_name: str) -> int:
+    def running(self, function: Any) -> int:
         """Return how many invocations of a function are under way."""
         with self._lock:
-            return self._busy.get(function_name, 0)
+            return self._busy.get(_unqualified(function), 0)
 
     def invoke(self, function: Any, event: bytes, *, request_id: str | None = None) -> Outcome:
         """Run a function once.
@@ -59,11 +59,11 @@ class Pool:
             KmsAccessDeniedError: its role may not decrypt its environment.
 
         """
-        name = function.function_name
+        name, arn = function.function_name, _unqualified(function)
         request_id = request_id or str(uuid.uuid4())
         TIMELINE.emit(Kind.LAMBDA, name, Phase.STARTED, function=name, request_id=request_id)
         with self._lock:
-            self._busy[name] = self._busy.get(name, 0) + 1
+            self._busy[arn] = self._busy.get(arn, 0) + 1
         began = time.monotonic()
         try:
             outcome = self._run(function, event, request_id)
@@ -72,7 +72,7 @@ class Pool:
             raise
         finally:
             with self._lock:
-                self._busy[name] -= 1
+                self._busy[arn] -= 1
         TIMELINE.emit(
             Kind.LAMBDA,
             name,
@@ -100,7 +100,7 @@ class Pool:
             with self._lock:
                 keep = not self._closed
                 if keep:
-                    self._idle.setdefault(function.function_name, []).append((digest, sandbox, stream))
+                    self._idle.setdefault(_unqualified(function), []).append((digest, sandbox, stream))
             if not keep:
                 self._discard(sandbox)
         else:
@@ -113,7 +113,7 @@ class Pool:
         stale: list[Sandbox] = []
         found: tuple[Sandbox, _Stream] | None = None
         with self._lock:
-            idle = self._idle.get(function.function_name, [])
+            idle = self._idle.get(_unqualified(function), [])
             while idle and found is None:
                 known, sandbox, stream = idle.pop()
                 if known == digest and sandbox.alive:

@@ -56,6 +56,7 @@ EXPLAINED: dict[str, str] = {
     "logs:PutLogEvents": AGENT,
     "logs:PutResourcePolicy": LOGGING,
     "logs:UpdateLogDelivery": LOGGING,
+    "s3:AbortMultipartUpload": "only when a copy cannot be finished: its parts are dropped",
     "s3:GetObjectVersion": "CodePipeline hands its artifacts to CodeBuild by version; here by key",
     "sagemaker:DeleteEndpoint": LATER,
     "sagemaker:DeleteEndpointConfig": LATER,
@@ -79,6 +80,16 @@ EXPLAINED: dict[str, str] = {
 
 A key is an action, or one of a single construct: "Construct: action".
 """
+
+_RUNBOOK = "Systems Manager runs its runbook with it; moto lacks associations, so none runs here"
+IN_A_NETWORK: dict[str, str] = {
+    "DefaultGroup: ec2:DescribeSecurityGroups": _RUNBOOK,
+    "DefaultGroup: ec2:RevokeSecurityGroupEgress": _RUNBOOK,
+    "DefaultGroup: ec2:RevokeSecurityGroupIngress": _RUNBOOK,
+    "DefaultGroup: ssm:GetAutomationExecution": _RUNBOOK,
+    "DefaultGroup: ssm:StartAutomationExecution": _RUNBOOK,
+}
+"""The same for what is granted only where the settings ask for a network."""
 
 
 @dataclass(kw_only=True)
@@ -115,7 +126,8 @@ def unexplained(uses: Iterable[RoleUse]) -> list[str]:
 def explanation(owner: str, action: str) -> str | None:
     """Return why the construct `owner` is granted an action that no call needed; None if nobody knows."""
     construct = owner.removesuffix("/ServiceRole").rpartition("/")[2]
-    return EXPLAINED.get(action) or EXPLAINED.get(f"{construct}: {action}")
+    known = EXPLAINED | IN_A_NETWORK
+    return known.get(action) or known.get(f"{construct}: {action}")
 
 
 def role_uses(folder: Path, stacks: Iterable[str]) -> list[RoleUse]:
@@ -124,14 +136,14 @@ def role_uses(folder: Path, stacks: Iterable[str]) -> list[RoleUse]:
     uses: dict[str, RoleUse] = {}
     for name in stacks:
         stack = cloud.stacks[name]
-        for logical_id, physical_id in _roles(name).items():
-            uses[physical_id] = RoleUse(
+        for logical_id, physical_id in _roles(stack).items():
+            uses[f"{stack.account}/{physical_id}"] = RoleUse(
                 role=physical_id,
                 owner=stack.owner(logical_id).removesuffix("/Role/Resource"),
                 granted=_granted(stack.template["Resources"], logical_id),
             )
     for decision in iam.trace():
-        use = uses.get(decision.role_arn.rsplit("/", 1)[-1])
+        use = uses.get(_key(decision.role_arn))
         if use is None:
             continue
         if decision.allowed:
@@ -141,11 +153,17 @@ def role_uses(folder: Path, stacks: Iterable[str]) -> list[RoleUse]:
     return sorted(uses.values(), key=lambda use: use.owner)
 
 
-def _roles(stack: str) -> dict[str, str]:
-    client = credentials.client("cloudformation")
+def _key(role_arn: str) -> str:
+    """Account and name: two accounts may have roles of the same name."""
+    parts = role_arn.split(":")
+    return f"{parts[4]}/{parts[-1].rsplit('/', 1)[-1]}" if role_arn.startswith("arn:") else role_arn
+
+
+def _roles(stack: assembly.StackArtifact) -> dict[str, str]:
+    client = credentials.client("cloudformation", account=stack.account, region=stack.region)
     return {
         one["LogicalResourceId"]: one["PhysicalResourceId"]
-        for one in client.describe_stack_resources(StackName=stack)["StackResources"]
+        for one in client.describe_stack_resources(StackName=stack.name)["StackResources"]
         if one["ResourceType"] == "AWS::IAM::Role"
     }
 

@@ -44,6 +44,7 @@ PROGRAMS = (
     *("rich", "sklearn", "xgboost", "yaml"),
 )
 """What the rehearsal and the programs that run in it import."""
+ENVIRONMENTS = Path("config") / "environments.yaml"
 _LEFT_OUT = {"__pycache__", "cdk.out", "node_modules"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold, so that equal sources are equal archives
 
@@ -66,8 +67,10 @@ def _command_line(root: Path) -> Path:
     return root / "node_modules" / ".bin" / "cdk"
 
 
-def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
+def synthesize(output: Path, *, model: str, root: Path = ROOT, environments: Path | None = None) -> Path:
     """Write the cloud assembly of `model` to `output` with the project's own CDK command line, and return it.
+
+    `environments` is another file than the project's own `config/environments.yaml`.
 
     Raises:
         SynthesisError: with the last lines that the command printed.
@@ -82,6 +85,8 @@ def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
     )
     # The pipeline's build synthesizes again, with the validation that is left out here; the templates are the same.
     command = [str(cdk), "synth", "--quiet", "--no-validation", "--output", str(output), "--context", f"models={model}"]
+    if environments is not None:
+        command += ["--context", f"environments={environments}"]
     child = processes.spawn(command, env=env, cwd=root)
     try:
         printed, _ = child.communicate()
@@ -93,8 +98,11 @@ def synthesize(output: Path, *, model: str, root: Path = ROOT) -> Path:
     return output
 
 
-def source_archive(root: Path = ROOT) -> bytes:
-    """Return the source of the project as the zip that a person would upload."""
+def source_archive(root: Path = ROOT, *, environments: Path | None = None) -> bytes:
+    """Return the source of the project as the zip that a person would upload.
+
+    `environments` takes the place of the project's own `config/environments.yaml`.
+    """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for name in SOURCE:
@@ -106,5 +114,7 @@ def source_archive(root: Path = ROOT) -> bytes:
                     entry = zipfile.ZipInfo(str(relative), _EPOCH)
                     # As `git archive` does: whether a file is executable is kept, nothing else of its mode.
                     entry.external_attr = (0o100755 if os.access(file, os.X_OK) else 0o100644) << 16
-                    target.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+                    replaced = environments is not None and relative == ENVIRONMENTS
+                    content = environments if replaced and environments else file
+                    target.writestr(entry, content.read_bytes(), zipfile.ZIP_DEFLATED)
     return archive.getvalue()

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops.container import store
-from mlops.rehearsal import assembly, xgboost_algorithm
+from mlops.rehearsal import assembly, missing_statement, xgboost_algorithm
 from mlops.rehearsal.expectations import EXPECTED, Expectation
 from mlops.rehearsal.least_privilege import role_uses
 from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.server import ADAPTERS
+from mlops.rehearsal.statements import Statement
 from mlops.rehearsal.timeline import TIMELINE, Event, Kind, Phase
 from mlops.report import documents
 from mlops.report import record as report
@@ -46,7 +47,8 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
         started=f"{datetime.now(UTC) - timedelta(seconds=TIMELINE.elapsed()):%Y-%m-%d %H:%M:%S} UTC",
         elapsed=TIMELINE.elapsed(),
         run=run.execution_id,
-        as_intended=(fault.as_intended if fault else succeeded) and not any(role.denied for role in roles),
+        as_intended=(fault.as_intended if fault else succeeded)
+        and (run.without is not None or not any(role.denied for role in roles)),
         steps=_steps(),
         stages=_stages(rehearsal, run),
         workflows=_workflows(run),
@@ -243,7 +245,23 @@ def _images(run: Run) -> tuple[report.ContainerImage, ...]:
     return (report.ContainerImage(uri=uri, rung=str(stored.rung), not_executed=tuple(stored.not_executed)),)
 
 
+def _without(run: Run, statement: Statement) -> report.FaultOutcome:
+    """What broke without a statement of a policy; that nothing does is not as intended: it is not needed."""
+    failure = run.failure()
+    where = f"the run ended {run.status}" + (f" in {failure[0]}" if failure else "")
+    if not run.broken:
+        where += "; nothing was denied that the statement would have allowed" + (f": {failure[1]}" if failure else "")
+    return report.FaultOutcome(
+        name=f"without {missing_statement.name_of(statement)}",
+        intended=f"the run stops, because the statement allows {missing_statement.words_of(statement)}",
+        observed="; ".join([where, *run.broken]),
+        as_intended=run.status != "Succeeded" and bool(run.broken),
+    )
+
+
 def _fault(rehearsal: Rehearsal, run: Run, champion: Run | None) -> report.FaultOutcome | None:
+    if run.without is not None:
+        return _without(run, run.without)
     if run.fault is None:
         return None
     expected = EXPECTED[run.fault]
@@ -304,6 +322,8 @@ def _not_rehearsed(rehearsal: Rehearsal) -> tuple[report.NotRehearsed, ...]:
         importlib.import_module(name) for name in (*ADAPTERS, "mlops.rehearsal.server", "mlops.rehearsal.images")
     ]
     listed = [*assembly.Assembly(rehearsal.assembly_dir()).recorded(), *assembly.NOT_REHEARSED]
+    sandboxes = "sandboxes stand beside the way to production, and nobody launches one here"
+    listed += [(f"the stack {name}", sandboxes) for name in rehearsal.left_out()]
     for module in (*modules, xgboost_algorithm):
         listed.extend(getattr(module, "NOT_REHEARSED", ()))
     unique = dict.fromkeys(listed)

@@ -72,6 +72,7 @@ def create_training_job(backend: Any, request: dict[str, Any]) -> dict[str, Any]
         )
     _check_waiting(request)
     s3 = client("s3", request["RoleArn"], backend)
+    sagemaker_models.check_interfaces(backend, request["RoleArn"], request.get("VpcConfig"))
     for channel in request.get("InputDataConfig") or []:
         _check_channel(s3, channel, backend.region_name, request["RoleArn"])
     job = TrainingJob(backend, request)
@@ -112,6 +113,8 @@ def create_processing_job(backend: Any, request: dict[str, Any]) -> dict[str, An
     if len(locations) != len(request.get("ProcessingInputs") or []) or None in locations:
         refuse("Every processing input needs an S3Input with a LocalPath in the rehearsal.")
     client("s3", request["RoleArn"], backend)
+    network = request.get("NetworkConfig") or {}
+    sagemaker_models.check_interfaces(backend, request["RoleArn"], network.get("VpcConfig"))
     job = ProcessingJob(backend, request)
     backend.processing_jobs[name] = job
     job.start()

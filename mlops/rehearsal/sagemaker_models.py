@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops.rehearsal import images, sagemaker_api, sagemaker_job, sagemaker_requests, sagemaker_storage
+from mlops.rehearsal import (
+    accounts,
+    images,
+    interfaces,
+    sagemaker_api,
+    sagemaker_job,
+    sagemaker_requests,
+    sagemaker_storage,
+)
 from mlops.rehearsal.sagemaker_requests import invalid, refuse
 from mlops.rehearsal.sagemaker_serving import Container
 
@@ -74,6 +82,8 @@ def container_of(backend: Any, model_name: str) -> Container:
         refuse(f"Model {model_name} is a multi-model container, which is not rehearsed.")
     package = {}
     if definition.get("ModelPackageName"):
+        if accounts.owner_of(definition["ModelPackageName"]) not in (None, backend.account_id):
+            refuse(f"Model {model_name} is a model package of another account, which is not rehearsed.")
         described = backend.describe_model_package(definition["ModelPackageName"])
         package = described.inference_specification["Containers"][0]
     return Container(
@@ -111,9 +121,16 @@ def _check_container(backend: Any, model: Any) -> None:
     if not image.represents("serve"):
         refuse(f"The image {image.name} has no serving program in the rehearsal.")
     s3 = sagemaker_job.client("s3", container.role_arn, backend)
+    check_interfaces(backend, container.role_arn, model.vpc_config)
     if container.model_data is None:
         return
     bucket, key = sagemaker_storage.split(container.model_data)
+    region = accounts.region_of_bucket(bucket)
+    if region not in (None, backend.region_name):
+        refuse(
+            f"Could not access model data at {container.model_data}. The bucket is in {region}, it must be in "
+            f"{backend.region_name}."
+        )
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError as error:
@@ -126,6 +143,13 @@ def _check_container(backend: Any, model: Any) -> None:
             f'"s3:GetObject" permissions and that the object is located in {backend.region_name}. ({error})'
         )
         raise invalid(message) from error
+
+
+def check_interfaces(backend: Any, role_arn: str, config: dict[str, Any] | None) -> None:
+    """Refuse what is to run in a VPC if its role may not make the interfaces there."""
+    refused = interfaces.refused_to_job(role_arn, config, region=backend.region_name)
+    if refused is not None:
+        refuse(f"The role {role_arn} needs the permission ec2:{refused} for the subnets and security groups given.")
 
 
 def _create_model(backend: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,9 @@
-"""How SageMaker gets an image of the account's own registry: with the permissions of the execution role."""
+"""How SageMaker gets an image that the project built: with the permissions of the execution role.
+
+From a registry in another account it pulls in its own name, too: endpoints fail with "does not grant
+ecr:GetDownloadUrlForLayer, ecr:BatchGetImage, ecr:BatchCheckLayerAvailability permission to sagemaker.amazonaws.com
+service principal" where only the role is admitted (https://github.com/aws/deep-learning-containers/issues/5657).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from botocore.exceptions import ClientError
 from mlops.rehearsal import images, sagemaker_job
 
 _LAYER_ACTIONS = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer")
+_ACTIONS = ("ecr:BatchGetImage", *_LAYER_ACTIONS)
 
 
 class PullError(Exception):
@@ -29,6 +35,9 @@ def pull(backend: Any, uri: str, role_arn: str) -> None:
     registry, _, rest = uri.partition("/")
     repository, _, digest = rest.partition("@")
     account, region = registry.split(".", 1)[0], registry.split(".")[3]
+    if region != backend.region_name:
+        message = f"Unable to pull the image {uri}: it is not in {backend.region_name}, where the endpoint or job is"
+        raise PullError(message)
     ecr = sagemaker_job.client("ecr", role_arn, backend)
     asked = {"registryId": account, "repositoryName": repository, "imageIds": [{"imageDigest": digest}]}
     try:
@@ -44,4 +53,14 @@ def pull(backend: Any, uri: str, role_arn: str) -> None:
     for action in _LAYER_ACTIONS:
         if not iam.check(role_arn, action, arn, region=region).allowed:
             message = f"Unable to pull the image {uri}: {role_arn} is not allowed to perform {action} on {arn}"
+            raise PullError(message)
+    if account == backend.account_id:
+        return
+    for action in _ACTIONS:
+        source = backend.account_id
+        if not iam.check_service(sagemaker_job.PRINCIPAL, action, arn, source_account=source).allowed:
+            message = (
+                f"The repository of your image {uri} does not grant {', '.join(_ACTIONS)} permission to "
+                f"{sagemaker_job.PRINCIPAL} service principal."
+            )
             raise PullError(message)

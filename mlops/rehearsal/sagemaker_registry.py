@@ -2,11 +2,12 @@
 
 Gaps of moto that are closed here: ClientToken is ignored, an update forgets the description and the properties that it
 does not name, versions are reused after a deletion, packages and groups cannot be deleted, no event is sent, packages
-have no tags, and a tag that is set twice appears twice.
+have no tags, a tag that is set twice appears twice, and groups have no policies.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -39,6 +40,9 @@ def install() -> None:
     """Hang the handlers into moto."""
     sagemaker_api.serve("CreateModelPackageGroup", _create_group)
     sagemaker_api.serve("DeleteModelPackageGroup", _delete_group)
+    sagemaker_api.serve("PutModelPackageGroupPolicy", _put_group_policy)
+    sagemaker_api.serve("GetModelPackageGroupPolicy", _get_group_policy)
+    sagemaker_api.serve("DeleteModelPackageGroupPolicy", _delete_group_policy)
     sagemaker_api.serve("CreateModelPackage", _create_package)
     sagemaker_api.serve("DescribeModelPackage", _describe_package)
     sagemaker_api.serve("UpdateModelPackage", _update_package)
@@ -67,6 +71,33 @@ def _delete_group(backend: Any, request: dict[str, Any]) -> None:
         code, message = "ConflictException", f"Model Package Group {name} still contains model packages."
         raise SageMakerError(code, message)
     del backend.model_package_groups[name]
+
+
+def _put_group_policy(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
+    group = _group(backend, request["ModelPackageGroupName"])
+    try:
+        document = json.loads(request["ResourcePolicy"])
+    except ValueError as error:
+        refuse(f"The resource policy is not valid JSON: {error}")
+    if not isinstance(document, dict) or not document.get("Statement"):
+        refuse("The resource policy has no statement.")
+    group.resource_policy = request["ResourcePolicy"]
+    return {"ModelPackageGroupArn": group.arn}
+
+
+def _get_group_policy(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
+    return {"ResourcePolicy": _group_with_policy(backend, request).resource_policy}
+
+
+def _delete_group_policy(backend: Any, request: dict[str, Any]) -> None:
+    del _group_with_policy(backend, request).resource_policy
+
+
+def _group_with_policy(backend: Any, request: dict[str, Any]) -> Any:
+    group = _group(backend, request["ModelPackageGroupName"])
+    if getattr(group, "resource_policy", None) is None:
+        refuse(f"Cannot find Resource Policy for: {group.arn}")
+    return group
 
 
 def _group(backend: Any, name: str) -> Any:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from mlops.rehearsal import sample_customers
+from mlops.rehearsal import sample_abalone, sample_customers
 from mlops.rehearsal.faults import Fault
 from mlops_constructs.settings import ModelSettings
 
@@ -20,6 +20,10 @@ _SHUFFLED_SHARE = 0.9
 _SEED = 11
 
 Table = tuple[list[str], list[list[str]]]
+
+
+class _Generator(Protocol):
+    def __call__(self, *, version: int, rows: int | None = None, fault: Fault | None = None) -> str: ...
 
 
 class NoSampleError(LookupError):
@@ -38,8 +42,8 @@ def extract(
 
     """
     require(model, own)
-    if own is None and model.name == "churn":
-        return sample_customers.extract(version=version, rows=rows, fault=fault)
+    if own is None and model.name in _GENERATED:
+        return _GENERATED[model.name](version=version, rows=rows, fault=fault)
     header, lines = _read(own) if own is not None else _PACKAGED[model.name]()
     lines = _shuffled(lines)
     if version == 1:
@@ -57,8 +61,8 @@ def require(model: ModelSettings, own: str | None) -> None:
 
     """
     if own is None:
-        if model.name != "churn" and model.name not in _PACKAGED:
-            known = ", ".join(("churn", *_PACKAGED))
+        if model.name not in _GENERATED and model.name not in _PACKAGED:
+            known = ", ".join((*_GENERATED, *_PACKAGED))
             msg = f"data is generated for {known} only, not for {model.name}; add --data FILE, a CSV with a header"
             raise NoSampleError(msg)
         return
@@ -140,4 +144,5 @@ def _diabetes() -> Table:
     ]
 
 
+_GENERATED: dict[str, _Generator] = {"abalone": sample_abalone.extract, "churn": sample_customers.extract}
 _PACKAGED: dict[str, Callable[[], Table]] = {"iris": _iris, "diabetes": _diabetes}

@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from mlops.rehearsal import credentials, processes
-from mlops.rehearsal.iam import Enforcement
+from mlops.rehearsal import accounts, credentials, processes
+from mlops.rehearsal.iam_enforcement import Enforcement
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 ADAPTERS: tuple[str, ...] = (
@@ -38,6 +38,7 @@ ADAPTERS: tuple[str, ...] = (
     "mlops.rehearsal.cloudformation",
     "mlops.rehearsal.events",
     "mlops.rehearsal.s3_events",
+    "mlops.rehearsal.s3_checksums",
 )
 HOST = "localhost"  # never 127.0.0.1: moto finds a template's bucket in a URL only when the host is "localhost"
 _POLL_SECONDS = 0.02
@@ -51,11 +52,24 @@ NOT_REHEARSED: tuple[tuple[str, str], ...] = (
 
 
 class EmulatedAws:
-    """One account in one region of an emulated AWS; start and stop it, or use it as a context manager."""
+    """An emulated AWS; start and stop it, or use it as a context manager.
 
-    def __init__(self, *, account: str = "111122223333", region: str = "eu-west-1") -> None:
+    `account` and `region` are those of the tools, where the operator works; `accounts` are the others that matter, all
+    of one `organization` if that is given. Every account has every region.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str = "111122223333",
+        region: str = "eu-west-1",
+        accounts: Iterable[str] = (),
+        organization: str | None = None,
+    ) -> None:
         self.account = account
         self.region = region
+        self.accounts = tuple(dict.fromkeys((account, *accounts)))
+        self.organization = organization
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._port = 0
@@ -76,10 +90,11 @@ class EmulatedAws:
         return self._server is not None
 
     def start(self) -> Self:
-        """Open the port, load moto and the adapters, and answer from a fresh, empty account."""
+        """Open the port, load moto and the adapters, and answer from fresh, empty accounts."""
         if self._server is not None:
             msg = f"this emulated AWS is already running at {self.url}"
             raise RuntimeError(msg)
+        accounts.arrange(self.account, others=self.accounts, organization=self.organization)
         credentials.connect(url=None, region=self.region)
         processes.reopen()
         listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -88,7 +103,7 @@ class EmulatedAws:
             self._configure()
             modules = _install()
             _forget_everything()
-            self._server = _http_server(listener, account=self.account)
+            self._server = _http_server(listener)
         finally:
             listener.close()  # the server has its own descriptor of the same socket
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
@@ -127,10 +142,10 @@ class EmulatedAws:
 
     def _configure(self) -> None:
         # moto reads these when it is imported and when it answers; what the user's shell says to moto is not for us.
+        # The account is not among them: every request says which one it is for, see iam.py.
         for name in [name for name in os.environ if name.startswith("MOTO_")]:
             del os.environ[name]
         os.environ["MOTO_PORT"] = str(self._port)
-        os.environ["MOTO_ACCOUNT_ID"] = self.account
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
         os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
         os.environ["MOTO_EVENTS_INVOKE_HTTP"] = "false"
@@ -154,7 +169,7 @@ def _forget_everything() -> None:
     reset_model_data()
 
 
-def _http_server(listener: socket.socket, *, account: str) -> Any:
+def _http_server(listener: socket.socket) -> Any:
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - moto is imported when the server starts, not before
         DomainDispatcherApplication,
         MotoRequestHandler,
@@ -210,7 +225,7 @@ def _http_server(listener: socket.socket, *, account: str) -> Any:
         app.config["PROPAGATE_EXCEPTIONS"] = True
         return app
 
-    application = _Answers(Enforcement(DomainDispatcherApplication(backend_app), account=account))
+    application = _Answers(Enforcement(DomainDispatcherApplication(backend_app)))
     return Server("127.0.0.1", listener.getsockname()[1], application, handler=Handler, fd=listener.fileno())
 
 

@@ -103,7 +103,15 @@ def statements(templates: dict[str, Template]) -> Iterator[Statement]:
             for body in as_list(document["Statement"]):
                 identity = kind in {"AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"} or name == "Policies"
                 where = "trust" if name == "AssumeRolePolicyDocument" else "identity" if identity else "resource"
+                if is_boundary(resource):
+                    where = "boundary"
                 yield Statement(resource, where, plain(body))
+
+
+def is_boundary(resource: Resource) -> bool:
+    """Whether a policy is a permissions boundary: attached to nobody, it limits what other policies allow."""
+    attached = {"Roles", "Users", "Groups"} & set(resource.properties)
+    return resource.body["Type"] == "AWS::IAM::ManagedPolicy" and not attached
 
 
 def _documents(value: Any, name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -144,6 +152,11 @@ def states_of_type(templates: dict[str, Template], kind: str) -> Iterator[tuple[
 def tasks(templates: dict[str, Template]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every Task state with a readable name."""
     yield from states_of_type(templates, "Task")
+
+
+def model_stacks(templates: dict[str, Template]) -> dict[str, Template]:
+    """Return the templates of the stacks that take models to their endpoints, one for each model."""
+    return stacks_with(templates, "AWS::StepFunctions::StateMachine")
 
 
 def stacks_with(templates: dict[str, Template], kind: str) -> dict[str, Template]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.compliance.reading import Template, plain, resources, stacks_with
+from tests.compliance.reading import Template, model_stacks, plain, resources, stacks_with
 
 Rules = list[tuple[str, dict[str, Any], dict[str, Any]]]
 
@@ -89,6 +89,25 @@ ENDED_EXECUTION: dict[str, Any] = {
 }
 
 
+HANDED_OVER: dict[str, Any] = {
+    "version": "0",
+    "id": "844e2571-85d4-695f-b930-0153b71dcb42",
+    "detail-type": "SageMaker Model Package State Change",
+    "source": "aws.sagemaker",
+    "account": "111122223333",
+    "time": "2026-11-12T00:00:00Z",
+    "region": "eu-west-1",
+    "resources": ["arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-abalone-candidates/3"],
+    "detail": {
+        "ModelPackageGroupName": "mlops-abalone-candidates",
+        "ModelPackageVersion": 3,
+        "ModelPackageArn": "arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-abalone-candidates/3",
+        "ModelPackageStatus": "Completed",
+        "ModelApprovalStatus": "Approved",
+    },
+}
+
+
 def matches(pattern: Any, event: Any) -> bool:
     return bool(EventPattern.load(json.dumps(pattern)).matches_event(event))
 
@@ -111,9 +130,11 @@ def ended(model: str, status: str) -> dict[str, Any]:
     return event
 
 
-def events_of(model: str, *, release: bool) -> list[dict[str, Any]]:
-    """Every event that something has to happen at."""
-    uploads = [with_detail(UPLOAD, "object.key", f"{model}/data.csv")]
+def events_of(model: str, *, release: bool, group: str | None) -> list[dict[str, Any]]:
+    """Every event that something has to happen at; a model of a group of candidates is started by a candidate."""
+    uploads = [with_detail(UPLOAD, "object.key", f"{model}/{'candidate.json' if group else 'data.csv'}")]
+    if group:
+        uploads.append(with_detail(HANDED_OVER, "ModelPackageGroupName", group))
     if release:
         return [*uploads, *(ended(model, status) for status in ("FAILED", "TIMED_OUT", "ABORTED"))]
     uploads.append(with_detail(UPLOAD, "object.key", f"{model}/source.zip"))
@@ -124,16 +145,24 @@ def events_of(model: str, *, release: bool) -> list[dict[str, Any]]:
 def events(templates: dict[str, Template]) -> dict[str, list[dict[str, Any]]]:
     """The events of each model."""
     pipelines = stacks_with(templates, "AWS::CodePipeline::Pipeline")
-    models = {stack.removeprefix("mlops-") for stack in stacks_with(templates, "AWS::Events::Rule")}
+    models = {stack.removeprefix("mlops-") for stack in model_stacks(templates)}
     assert models
-    return {model: events_of(model, release=f"mlops-{model}" not in pipelines) for model in sorted(models)}
+    return {
+        model: events_of(model, release=f"mlops-{model}" not in pipelines, group=candidates_of(templates, model))
+        for model in sorted(models)
+    }
+
+
+def candidates_of(templates: dict[str, Template], model: str) -> str | None:
+    name = f"mlops-{model}-candidates"
+    return name if name in templates else None
 
 
 @pytest.fixture(scope="module")
 def rules(templates: dict[str, Template]) -> Rules:
     """Model, pattern and properties of every rule that waits for an event; names as in the samples."""
     found = []
-    for rule in resources(templates, "AWS::Events::Rule"):
+    for rule in resources(model_stacks(templates), "AWS::Events::Rule"):
         model = rule.stack.removeprefix("mlops-")
         pattern = plain(rule.properties.get("EventPattern", {}))
         if "bucket" in pattern.get("detail", {}):
@@ -162,10 +191,12 @@ def test_every_rule_has_a_sample_event_that_it_matches(rules: Rules, events: dic
     ("event", "path", "value"),
     [
         (UPLOAD, "object.key", "churn/data.csv.tmp"),
-        (UPLOAD, "object.key", "abalone/data.csv"),
+        (UPLOAD, "object.key", "abalone/data.csv"),  # which comes with a candidate, or not at all
+        (HANDED_OVER, "ModelApprovalStatus", "PendingManualApproval"),
+        (HANDED_OVER, "ModelPackageGroupName", "mlops-abalone"),
         (UPLOAD, "bucket.name", "another-bucket"),
         (FAILED_ACTION, "state", "SUCCEEDED"),
-        (FAILED_ACTION, "pipeline", "mlops-abalone"),
+        (FAILED_ACTION, "pipeline", "mlops-birthweight"),
         (ENDED_EXECUTION, "status", "SUCCEEDED"),
         (ENDED_EXECUTION, "status", "RUNNING"),
         (
@@ -249,3 +280,19 @@ def test_the_message_of_a_failure_is_json(rules: Rules) -> None:
             assert set(json.loads(filled).values()) == {
                 f'a "{name}"\nof two lines' for name in transformer["InputPathsMap"]
             }
+
+
+def test_a_candidate_is_announced_to_the_tools_when_it_is_handed_over(templates: dict[str, Template]) -> None:
+    (rule,) = resources({"": templates["mlops-abalone-candidates"]}, "AWS::Events::Rule")
+    assert matches(rule.properties["EventPattern"], HANDED_OVER)
+    pending = with_detail(HANDED_OVER, "ModelApprovalStatus", "PendingManualApproval")
+    assert not matches(rule.properties["EventPattern"], pending)
+    (target,) = rule.properties["Targets"]
+    assert target["Arn"] == "arn:aws:events:eu-west-1:111122223333:event-bus/mlops-candidates"
+    assert target["RoleArn"]
+
+
+def test_only_the_rule_of_the_intake_listens_to_candidates(templates: dict[str, Template]) -> None:
+    listening = [one for one in resources(templates, "AWS::Events::Rule") if "EventBusName" in one.properties]
+    assert [one.stack for one in listening] == ["mlops-abalone"]
+    assert [one.properties["EventBusName"] for one in listening] == ["mlops-candidates"]

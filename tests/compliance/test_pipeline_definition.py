@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.compliance.reading import Template, plain, resources, stacks_with
+from tests.conftest import ROOT
 
 PHASES = {"install", "pre_build", "build", "post_build"}
 PHASE_KEYS = {"run-as", "on-failure", "runtime-versions", "commands", "finally"}
@@ -40,15 +41,22 @@ def actions(pipelines: dict[str, Stages]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def deployed(stack: str) -> list[str]:
+    """The environments of a model, as its settings list them."""
+    settings = yaml.safe_load((ROOT / "config" / "models" / f"{stack.removeprefix('mlops-')}.yaml").read_text())
+    return [name.capitalize() for name in settings["deploy"]["environments"]]
+
+
 def test_the_stages_are_those_of_a_guarded_delivery(pipelines: dict[str, Stages]) -> None:
-    guarded = ["Source", "Build", "Train", "Dev", "Staging", "Approve", "Prod"]
     for stack, stages in pipelines.items():
+        *before, last = deployed(stack)
+        guarded = ["Source", "Build", "Train", *before, "Approve", last]
         assert [stage["Name"] for stage in stages] == guarded, stack
 
 
 def test_every_deployment_is_inspected_before_and_verified_after(pipelines: dict[str, Stages]) -> None:
-    for stages in pipelines.values():
-        for name in ("Dev", "Staging", "Prod"):
+    for stack, stages in pipelines.items():
+        for name in deployed(stack):
             (stage,) = (one for one in stages if one["Name"] == name)
             ordered = sorted(stage["Actions"], key=lambda action: action["RunOrder"])
             assert [action["Name"] for action in ordered] == ["ChangeSet", "Inspect", "Execute", "Verify"]
@@ -124,7 +132,7 @@ def test_every_template_that_a_pipeline_deploys_is_synthesized(
             for _, action in actions({stack: stages})
             if "TemplatePath" in action["Configuration"]
         ]
-        assert len(paths) == 3
+        assert len(paths) == len(deployed(stack))
         for path in paths:
             assert path.removesuffix(".template.json") in templates
             assert path.startswith(f"{stack}-")

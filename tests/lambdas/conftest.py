@@ -17,6 +17,7 @@ from lambdas.shared import clients
 from lambdas.shared.clients import PATIENT
 from lambdas.verify_endpoint import handler as verify_endpoint
 from tests.lambdas.endpoint_program import PREDICTIONS, TEST, Serving, deployed, serve
+from tests.lambdas.handed_over import ENVIRONMENT, World
 
 EVENTS = Path(__file__).parent / "events"
 BUCKET = "mlops-artifacts"
@@ -38,11 +39,20 @@ class Context:
 class Aws:
     """Stubbed services check every parameter against the service model; all others are moto's."""
 
-    def __init__(self, session: botocore.session.Session, made: dict[str, Any]) -> None:
-        self._session, self._made = session, made
+    def __init__(self, session: botocore.session.Session, made: dict[str, Any], region: str | None = None) -> None:
+        self._session, self._made, self._region = session, made, region
         self._stubbers: dict[str, Stubber] = {}
+        self._elsewhere: dict[tuple[str, str], Aws] = {}
         self.moto_is_there = False
         self.served_here: set[str] = set()
+
+    def elsewhere(self, *, role_arn: str = "", region: str = "") -> Aws:
+        """What a function reaches with another role or in another region."""
+        if (role_arn, region) not in self._elsewhere:
+            there = Aws(self._session, self._made.setdefault(f"{role_arn} {region}", {}), region or None)
+            there.moto_is_there, there.served_here = self.moto_is_there, self.served_here
+            self._elsewhere[role_arn, region] = there
+        return self._elsewhere[role_arn, region]
 
     def stub(self, service: str) -> Stubber:
         if service not in self._stubbers:
@@ -55,19 +65,25 @@ class Aws:
         if service in self._stubbers:
             return self._stubbers[service].client
         assert self.moto_is_there or service in self.served_here, f"the test neither stubs {service} nor asks for moto"
-        return self._session.create_client(service, config=config) if config is not PATIENT else self._client(service)
+        if config is PATIENT:
+            return self._client(service)
+        return self._session.create_client(service, region_name=self._region, config=config)
 
     def _client(self, service: str) -> Any:
         # To make a client takes a tenth of a second and more; one serves all tests.
         if service not in self._made:
-            self._made[service] = self._session.create_client(service)
+            self._made[service] = self._session.create_client(service, region_name=self._region)
         return self._made[service]
 
     def close(self) -> None:
+        for there in self._elsewhere.values():
+            there.close()
         for stubber in self._stubbers.values():
             stubber.deactivate()
 
     def assert_all_called(self) -> None:
+        for there in self._elsewhere.values():
+            there.assert_all_called()
         for stubber in self._stubbers.values():
             stubber.assert_no_pending_responses()
 
@@ -104,6 +120,9 @@ def made() -> dict[str, Any]:
 def aws(session: botocore.session.Session, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     services = Aws(session, made)
     monkeypatch.setattr(clients, "get_session", lambda: services)
+    monkeypatch.setattr(
+        clients, "session_elsewhere", lambda to: services.elsewhere(role_arn=to.role_arn, region=to.region)
+    )
     clients.client.cache_clear()
     yield services
     services.close()
@@ -246,3 +265,11 @@ def verify(
 def good(aws: Aws, event_of: Callable[..., Json]) -> None:
     """SageMaker says that everything is as asked for."""
     deployed(aws, event_of("verify_endpoint"))
+
+
+@pytest.fixture
+def world(moto: Aws, context: Context, event_of: Callable[..., Json], monkeypatch: pytest.MonkeyPatch) -> World:
+    """The accounts of data scientists and pipeline, before anything was handed over."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return World(moto, context, event_of)

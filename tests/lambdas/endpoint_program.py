@@ -46,6 +46,7 @@ class Serving:
     """An endpoint as a program on loopback: how it answers can be changed."""
 
     requests: list[str] = field(default_factory=list)
+    signed_for: list[str] = field(default_factory=list)
     status: int = 200
     content_type: str = "text/csv; charset=utf-8"
     delay: float = 0.0
@@ -72,6 +73,7 @@ def serve(serving: Serving) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             assert self.path == f"/endpoints/{NAME}/invocations"
             assert self.headers["Content-Type"] == self.headers["Accept"] == "text/csv"
+            serving.signed_for.append(self.headers["Authorization"])
             content = serving.respond(self.rfile.read(int(self.headers["Content-Length"])).decode())
             time.sleep(serving.delay)
             if serving.status != 200:

@@ -90,10 +90,74 @@ def test_a_model_that_was_deployed_by_hand_has_no_package(aws: Aws, find: Callab
     assert find()["modelPackageArn"] is None
 
 
+ELSEWHERE = {"roleArn": "arn:aws:iam::444455556666:role/mlops-prod-observer", "region": "eu-central-1"}
+COPY = {"Image": "copy:3.0-5", "ModelDataUrl": MODEL_DATA.replace("mlops-artifacts", "mlops-artifacts-eu-central-1")}
+
+
+@pytest.fixture
+def remote(aws: Aws, event_of: Callable[..., Json], context: Context) -> Callable[..., Json]:
+    """Find the champion of another account and region, which serves `container` with the tags `tags`."""
+
+    def find(*tags: Json, container: Json = COPY) -> Json:
+        there = aws.elsewhere(role_arn=ELSEWHERE["roleArn"], region=ELSEWHERE["region"])
+        aws.stub("sagemaker")
+        describe_endpoint(there)
+        describe_config(there, VARIANT)
+        describe_model(there, PrimaryContainer=container)
+        list_tags(there, *tags)
+        result: Json = handler.handle(event_of("find_champion", access=ELSEWHERE), context)
+        return result
+
+    return find
+
+
+def register(aws: Aws, *containers: Json) -> None:
+    response = {
+        "ModelPackageName": "mlops-churn/2",
+        "ModelPackageArn": PACKAGE,
+        "ModelPackageGroupName": "mlops-churn",
+        "CreationTime": NOW,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "InferenceSpecification": {"Containers": list(containers)},
+    }
+    aws.stub("sagemaker").add_response("describe_model_package", response, {"ModelPackageName": PACKAGE})
+
+
+TAG = {"Key": "mlops:model-package", "Value": PACKAGE}
+
+
+def test_the_champion_of_another_region_is_compared_where_it_was_trained(aws: Aws, remote: Callable[..., Json]) -> None:
+    register(aws, CONTAINER)
+    found = remote(TAG)
+    assert (found["modelDataUrl"], found["imageUri"]) == (MODEL_DATA, "image:3.0-5")
+    assert found["dataReportUri"] == "s3://mlops-artifacts/churn/runs/run-0/data-report"
+    assert (found["modelName"], found["modelPackageArn"]) == ("model-0", PACKAGE)
+
+
+def test_the_champion_of_another_region_without_package_is_an_error(remote: Callable[..., Json]) -> None:
+    with pytest.raises(EndpointNotServing, match="model-0 in service has no tag mlops:model-package"):
+        remote()
+
+
+def test_a_tag_that_names_the_package_of_another_model_is_an_error(aws: Aws, remote: Callable[..., Json]) -> None:
+    register(aws, CONTAINER)
+    other = COPY | {"ModelDataUrl": "s3://mlops-artifacts-eu-central-1/churn/runs/run-9/model/job-9/model.tar.gz"}
+    with pytest.raises(EndpointNotServing, match=r"not what its tag says: it serves .*run-9.* has .*run-0"):
+        remote(TAG, container=other)
+
+
+def test_a_package_without_model_data_is_an_error(aws: Aws, remote: Callable[..., Json]) -> None:
+    register(aws, {"Image": "image:3.0-5"})
+    with pytest.raises(EndpointNotServing, match="not what its tag says"):
+        remote(TAG)
+
+
 def test_a_champion_of_unknown_features_is_an_error_that_says_what_to_do(aws: Aws, find: Callable[[], Json]) -> None:
     describe_endpoint(aws)
     describe_config(aws, VARIANT)
     describe_model(aws, PrimaryContainer=CONTAINER | {"ModelDataUrl": "s3://elsewhere/model.tar.gz"})
+    list_tags(aws)
     with pytest.raises(EndpointNotServing, match="take its endpoint out of service"):
         find()
 

@@ -66,6 +66,19 @@ def test_a_new_model_in_the_same_endpoint_may_be_deployed(
     inspect([change("Modify", "AWS::SageMaker::Model", "True"), change("Add", "AWS::S3::Bucket"), HARMLESS])
 
 
+def test_a_change_set_of_another_account_is_described_with_the_role_there(
+    aws: Aws, job_of: Callable[..., Json], expect_answer: Callable[..., None], context: Context
+) -> None:
+    access = {"roleArn": "arn:aws:iam::444455556666:role/mlops-prod-observer", "region": "eu-central-1"}
+    aws.stub("cloudformation")
+    there = aws.elsewhere(role_arn=access["roleArn"], region=access["region"]).stub("cloudformation")
+    lost = [change("Remove", "AWS::S3::Bucket")]
+    response = NAMES | {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": lost}
+    there.add_response("describe_change_set", response, NAMES)
+    expect_answer(words=("AWS::S3::Bucket",))
+    handler.handle(job_of("inspect_change_set", access=access), context)
+
+
 def test_what_stands_on_the_last_page_is_seen(inspect: Callable[..., Json], expect_answer: Callable[..., None]) -> None:
     expect_answer(words=("Thing1A2B (AWS::S3::Bucket): Remove",))
     assert inspect([HARMLESS], [HARMLESS], [change("Remove", "AWS::S3::Bucket")])["answer"] == "Failed"

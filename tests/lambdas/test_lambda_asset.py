@@ -32,14 +32,16 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def test_all_eleven_functions_are_there() -> None:
+def test_all_thirteen_functions_are_there() -> None:
     assert FUNCTIONS == [
         "explain_failure",
         "find_champion",
         "inspect_change_set",
+        "intake",
         "quality_gate",
         "record_approval",
         "register_model",
+        "replicate_model",
         "security_gate",
         "start_pipeline",
         "start_workflow",

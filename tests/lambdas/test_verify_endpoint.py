@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdas.shared.decisions import Check
-from lambdas.shared.errors import EventError, StorageError
+from lambdas.shared.errors import EndpointChanging, EventError, StorageError
 from lambdas.verify_endpoint import handler
 from lambdas.verify_endpoint.logic import ANSWER_CHECKS, LATENCY_CHECK, SERVING_CHECKS, conclude
 from tests.lambdas.endpoint_program import NAME, PREDICTIONS, deployed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.lambdas.conftest import Aws, Bucket, Json
     from tests.lambdas.endpoint_program import Serving
 
+CHANGING = {"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"}
 STATUSES = botocore.session.Session().get_service_model("sagemaker").shape_for("EndpointStatus").enum
 
 
@@ -159,7 +160,7 @@ def test_a_wrong_answer_to_a_single_row_fails(
     assert "for one row, 1 row sent" in result["summary"]
 
 
-@pytest.mark.parametrize("status", [status for status in STATUSES if status != "InService"] + ["Hibernating"])
+@pytest.mark.parametrize("status", [*sorted(set(STATUSES) - {"InService"} - CHANGING), "Hibernating"])
 def test_an_endpoint_that_is_not_in_service_fails_without_being_called(
     aws: Aws, verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json], status: str
 ) -> None:
@@ -168,6 +169,28 @@ def test_an_endpoint_that_is_not_in_service_fails_without_being_called(
     assert result["passed"] is False
     assert f"endpoint {NAME} is {status}: no capacity" in result["summary"]
     assert serving.requests == []
+
+
+@pytest.mark.parametrize("status", sorted(CHANGING))
+def test_an_endpoint_between_two_states_is_asked_again_later(
+    aws: Aws, verify: Callable[..., Json], serving: Serving, bucket: Bucket, event_of: Callable[..., Json], status: str
+) -> None:
+    deployed(aws, event_of("verify_endpoint"), status=status, reason="it takes its time")
+    with pytest.raises(EndpointChanging, match=f"endpoint {NAME} is {status}: it takes its time"):
+        verify()
+    assert serving.requests == []
+    assert "churn/runs/run-1/deployments/prod.json" not in bucket.keys()  # noqa: SIM118 - of its objects
+
+
+def test_an_endpoint_of_another_account_is_described_and_called_with_the_role_there(
+    aws: Aws, verify: Callable[..., Json], serving: Serving, event_of: Callable[..., Json]
+) -> None:
+    access = {"roleArn": "arn:aws:iam::444455556666:role/mlops-prod-observer", "region": "eu-central-1"}
+    # Here, with the function's own role, nothing is described: no answer stands ready.
+    aws.stub("sagemaker")
+    deployed(aws.elsewhere(role_arn=access["roleArn"], region=access["region"]), event_of("verify_endpoint"))
+    assert verify(access=access)["passed"] is True
+    assert all("/eu-central-1/sagemaker/" in request for request in serving.signed_for)
 
 
 def test_an_endpoint_that_is_not_there_fails(aws: Aws, verify: Callable[..., Json]) -> None:

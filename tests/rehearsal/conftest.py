@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from mlops.rehearsal.server import EmulatedAws
+from tests.rehearsal.accounts_world import DATA_SCIENCE, ORGANIZATION, PRODUCTION, STAGING
 
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[EmulatedAws]:
-    with EmulatedAws() as running:
+    with EmulatedAws(accounts=(DATA_SCIENCE, STAGING, PRODUCTION), organization=ORGANIZATION) as running:
         yield running

@@ -230,8 +230,8 @@ def test_update_keeps_parameters_that_are_not_given(written: Written) -> None:
 
 
 def test_assembly_of_another_account_is_refused(written: Written) -> None:
-    written.add("app", {"Thing": queue()}, account="444455556666")
-    with pytest.raises(assembly.AssemblyError, match="give both the same account"):
+    written.add("app", {"Thing": queue()}, account="999988887777")
+    with pytest.raises(assembly.AssemblyError, match="give both the same accounts"):
         assembly.deploy(written.folder)
 
 

@@ -50,6 +50,19 @@ def test_moto_still_lacks_the_action_for_composite_alarms() -> None:
     assert 'rule = self._get_param("AlarmRule")' in inspect.getsource(responses)
 
 
+def test_moto_still_lacks_the_associations_of_systems_manager() -> None:
+    from moto.ssm.responses import SimpleSystemManagerResponse  # noqa: PLC0415 - after the environment is set
+
+    assert not hasattr(SimpleSystemManagerResponse, "create_association")
+
+
+def test_moto_still_wants_ports_of_every_protocol() -> None:
+    from moto.ec2.models import security_groups  # noqa: PLC0415 - after the environment is set
+
+    source = inspect.getsource(security_groups.SecurityGroupRule.__init__)
+    assert 'if self.ip_protocol and self.ip_protocol != "-1":\n            self.from_port = int(from_port)' in source
+
+
 def test_service_is_forgotten_with_motos_backends() -> None:
     from moto.cloudformation.models import cloudformation_backends  # noqa: PLC0415 - after the environment is set
 

@@ -27,8 +27,12 @@ def more(*actions: dict[str, Any], **stage: Any) -> Change:
     return lambda pipeline: pipeline["stages"].append({"name": "More", "actions": list(actions), **stage})
 
 
+def found(pipeline: dict[str, Any]) -> list[str]:
+    return problems(pipeline, region="eu-west-1")
+
+
 def test_a_pipeline_of_known_parts_is_accepted() -> None:
-    assert problems(PIPELINE) == []
+    assert found(PIPELINE) == []
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ def test_a_pipeline_of_known_parts_is_accepted() -> None:
         (lambda p: p.update(executionMode="SUPERSEDED"), "executionMode SUPERSEDED"),
         (lambda p: p.update(executionMode="PARALLEL"), "executionMode PARALLEL"),
         (lambda p: p.pop("executionMode"), "SUPERSEDED is not rehearsed"),
-        (lambda p: p.pop("artifactStore"), "artifactStore is needed"),
+        (lambda p: p.pop("artifactStore"), "either artifactStore or artifactStores"),
         (more(action("X", "Deploy/ECS", {"ClusterName": "c"})), "provider Deploy/ECS is not rehearsed"),
         (more(action("X", "Deploy/CloudFormation", {"ActionMode": "REPLACE_ON_FAILURE", "StackName": "s"})), "REPLACE"),
         (more(action("X", "Invoke/Lambda")), "missing required configuration 'FunctionName'"),
@@ -48,16 +52,18 @@ def test_a_pipeline_of_known_parts_is_accepted() -> None:
         (more(SOURCE), "only allowed in the first stage"),
         (more(approval(), approval()), "action name Approve is used more than once"),
         (more(approval(), onFailure={"result": "ROLLBACK"}), "onFailure is not rehearsed"),
-        (more(approval(region="us-east-1")), "another region"),
+        (more(approval(region="us-east-1")), "eu-west-1, us-east-1 need artifactStores"),
+        (lambda p: p.update(artifactStores={"eu-west-1": {}}), "not both"),
+        (lambda p: p.update(artifactStore=None, artifactStores={"us-east-1": {}}), "no store for eu-west-1"),
         (more(), "at least one action"),
     ],
 )
 def test_what_cannot_be_executed_is_refused_by_name(change: Change, named: str) -> None:
     pipeline = copy.deepcopy(PIPELINE)
     change(pipeline)
-    assert any(named in problem for problem in problems(pipeline)), problems(pipeline)
+    assert any(named in problem for problem in found(pipeline)), found(pipeline)
 
 
 def test_every_problem_is_told_at_once() -> None:
     pipeline = copy.deepcopy(PIPELINE) | {"pipelineType": "V1", "executionMode": "PARALLEL"}
-    assert len(problems(pipeline)) == 2
+    assert len(found(pipeline)) == 2

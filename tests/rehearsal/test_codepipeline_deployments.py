@@ -171,7 +171,12 @@ def test_a_role_that_may_not_use_the_key_cannot_write_artifacts(world: World) ->
 
 
 def test_an_action_acts_under_its_own_role_which_the_pipelines_role_must_be_allowed_to_assume(world: World) -> None:
-    trust = {"Effect": "Allow", "Principal": {"AWS": world.role}, "Action": "sts:AssumeRole"}
+    # A trust that names the role itself would need no permission on its side, as both are in one account.
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{world.aws.account}:root"},
+        "Action": "sts:AssumeRole",
+    }
     own = world.client("iam").create_role(
         RoleName=f"own-{world.tag}",
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),

@@ -26,7 +26,7 @@ def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.mark.parametrize("name", ["churn", "iris", "diabetes"])
+@pytest.mark.parametrize("name", ["abalone", "churn", "iris", "diabetes"])
 def test_the_columns_are_those_of_the_settings(models: dict[str, ModelSettings], name: str) -> None:
     found = rows(sample_data.extract(models[name], version=2))
     assert list(found[0]) == list(models[name].data.columns)

@@ -36,8 +36,8 @@ CONTAINER_MISTAKES = [
     diabetes(CONTAINER, "container: containers/tabular\n", "container", '"containers/tabular"',
              "a mapping with the keys path, image, hyperparameters, scan"),
     diabetes("container:\n", "containr:\n", "containr", "a mapping with the keys path", "did you mean container?"),
-    diabetes(CONTAINER, f"{XGBOOST}{OBJECTIVE}", "data.columns.progression.type", '"integer"',
-             "must be a category for the built-in algorithm", "bring a container", offset=-4),
+    diabetes(CONTAINER, f"{XGBOOST}{OBJECTIVE}", "algorithm.hyperparameters.objective", '"binary:logistic"',
+             "does not fit the label: progression is a number", "write 'objective: reg:squarederror'", offset=5),
     # the folder
     diabetes("  path: containers/tabular", "  path: containers/tabluar", "container.path", '"containers/tabluar"',
              "is not a folder of the project", "did you mean containers/tabular?"),

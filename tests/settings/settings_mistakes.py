@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VALID = Path(__file__).parent / "valid"
+VALID_MANUAL = Path(__file__).parent / "valid_manual"
 ENVIRONMENTS = "environments.yaml"
 CHURN = "models/churn.yaml"
 
@@ -35,6 +36,13 @@ def environments(old: str, new: str, path: str, value: str, *says: str, offset: 
 
 DEV = 'dev:\n  account: "111122223333"\n  region: eu-west-1'
 OWNER = "    owner: ml-platform"
+NETWORK = """\
+    vpc_id: vpc-0123456789abcdef0
+    subnet_ids:
+      - subnet-0123456789abcdef0
+      - subnet-0123456789abcdef1
+    security_group_ids:
+      - sg-0123456789abcdef0"""
 
 IN_ENVIRONMENTS = [
     environments("project: mlops", "project: MLOps", "project", '"MLOps"', "2 to 16 small letters"),
@@ -46,10 +54,8 @@ IN_ENVIRONMENTS = [
                  'put quotes around it: "012345678901"', offset=1),
     environments(DEV, 'dev:\n  account: "1111-2222-3333"\n  region: eu-west-1', "dev.account", '"1111-2222-3333"',
                  "12 digits", offset=1),
-    environments(DEV, 'dev:\n  account: "444455556666"\n  region: eu-west-1', "dev.account", '"444455556666"',
-                 "several accounts is not available yet", "the account of tools, 111122223333", offset=1),
-    environments(DEV, 'dev:\n  account: "111122223333"\n  region: us-east-1', "dev.region", '"us-east-1"',
-                 "several regions is not available yet", "the region of tools, eu-west-1", offset=2),
+    environments("project: mlops", "project: mlops\norganization: my-company", "organization", '"my-company"',
+                 "the id of an AWS organization", offset=1),
     environments(DEV, 'dev:\n  account: "111122223333"', "dev.region", "(not set)", "add the line 'region: ...'"),
     environments(DEV, "dev: eu-west-1", "dev", '"eu-west-1"', "a mapping with the keys account, region"),
     environments(DEV, "development:", "development", "(empty)", "did you mean dev?"),
@@ -72,6 +78,28 @@ IN_ENVIRONMENTS = [
     environments("    security_group_ids:\n      - sg-0123456789abcdef0", "    security_group_ids: []",
                  "tools.network.security_group_ids", "an empty list", "1 to 5 values"),
     environments("    vpc_id: vpc-0123456789abcdef0\n", "", "tools.network.vpc_id", "(not set)", "a VPC id", offset=-1),
+    environments("    vpc_id: vpc-0123456789abcdef0", "    cidr: 10.60.0.0/16\n    vpc_id: vpc-0123456789abcdef0",
+                 "tools.network.cidr", '"10.60.0.0/16"', "is there besides vpc_id", "either 'cidr', or a VPC"),
+    environments(NETWORK, "    {}", "tools.network.cidr", "(not set)", "either 'cidr', or a VPC", offset=-1),
+    environments("    vpc_id: vpc-0123456789abcdef0", "    vpc_id: vpc-0123456789abcdef0\n    zones: 2",
+                 "tools.network.zones", "2", "only besides 'cidr'", "remove 'zones'", offset=1),
+    environments(NETWORK, "    cidr: 10.60.0.0", "tools.network.cidr", '"10.60.0.0"', "such as 10.60.0.0/16"),
+    environments(NETWORK, "    cidr: 10.600.0.0/16", "tools.network.cidr", '"10.600.0.0/16"', "four numbers up to 255"),
+    environments(NETWORK, "    cidr: 10.60.1.0/16", "tools.network.cidr", '"10.60.1.0/16"', "write 10.60.0.0/16"),
+    environments(NETWORK, "    cidr: 10.60.0.0/24", "tools.network.cidr", '"10.60.0.0/24"', "too few", "write /22"),
+    environments(NETWORK, "    cidr: 10.0.0.0/8", "tools.network.cidr", '"10.0.0.0/8"', "larger", "write /16"),
+    environments(NETWORK, "    cidr: 11.0.0.0/16", "tools.network.cidr", '"11.0.0.0/16"', "not private"),
+    environments(NETWORK, "    cidr: 172.17.0.0/16", "tools.network.cidr", '"172.17.0.0/16"', "Docker",
+                 "choose other addresses"),
+    environments(NETWORK, "    cidr: 10.60.0.0/16\n    zones: 1", "tools.network.zones", "1",
+                 "at least 2 and at most 3", offset=1),
+    environments(NETWORK, "    cidr: 10.60.0.0/16\n    prefix_lists: {s3: pl-6da54004}",
+                 "tools.network.prefix_lists.dynamodb", "(not set)", "the id of a prefix list", offset=1),
+    environments(DEV, f"{DEV}\n  network:\n    cidr: 10.60.0.0/16", "dev.network", "a mapping with the keys cidr",
+                 "another one than that of tools", "one network for each account and region", offset=3),
+    environments(DEV, 'dev:\n  account: "444455556666"\n  region: af-south-1\n  network: {cidr: 10.60.0.0/16}',
+                 "dev.network.prefix_lists", "(not set)", "those of af-south-1 are not known", "not needed in ",
+                 "aws ec2 describe-prefix-lists --region af-south-1", offset=3),
     environments("    - team@example.com", "    - the team", "tools.notify[0]", '"the team"', "an e-mail address"),
     environments("  notify:\n    - team@example.com", "  notify: team@example.com", "tools.notify",
           '"team@example.com"',
@@ -86,8 +114,8 @@ IN_MODELS = [
     # the model itself
     model("name: churn", "name: Churn", "name", '"Churn"', "2 to 20 small letters"),
     model("name: churn", "name: churns", "name", '"churns"', "is not the name of the file", "write 'name: churn'"),
-    model("stage: reliable", "stage: manual", "stage", '"manual"', "is not available yet",
-          "one of repeatable, reliable"),
+    model("stage: reliable", "stage: optimized", "stage", '"optimized"', "is not available yet",
+          "one of manual, repeatable, reliable"),
     model("stage: reliable", "stage: relaible", "stage", '"relaible"', "not an adoption stage",
           "did you mean reliable?"),
     model("description: Who leaves?", "description: [who]", "description", "a list of 1", "text of at most 500"),
@@ -117,7 +145,8 @@ IN_MODELS = [
     model("      categories: [no, yes]", "      categories: [no, maybe, yes]", "data.columns.churned.categories",
           "a list of 3", "two categories, the negative word first"),
     model("    churned:\n      type: category\n      categories: [no, yes]", "    churned:\n      type: integer",
-          "data.columns.churned.type", '"integer"', "is the label", "write 'type: category'", offset=1),
+          "algorithm.hyperparameters.objective", '"binary:logistic"', "does not fit the label: churned is a number",
+          "one of reg:squarederror, ", "or change the type of churned", offset=11),
     model("      categories: [no, yes]", "      categories: [no, yes]\n      missing: true",
           "data.columns.churned.missing", "true", "the label, which may not be blank", offset=1),
     model(PLAN, "      type: category", "data.columns.plan.categories", "(not set)", "two or more words", offset=-1),
@@ -158,7 +187,10 @@ IN_MODELS = [
     model("    objective: binary:logistic", "    objective: binary:logstic", "algorithm.hyperparameters.objective",
           '"binary:logstic"', "did you mean 'binary:logistic'?"),
     model("    objective: binary:logistic", "    objective: reg:squarederror", "algorithm.hyperparameters.objective",
-          '"reg:squarederror"', "is not available", "write 'objective: binary:logistic'"),
+          '"reg:squarederror"', "does not fit the label: churned is one of two categories",
+          "write 'objective: binary:logistic'"),
+    model("    objective: binary:logistic", "    objective: rank:pairwise", "algorithm.hyperparameters.objective",
+          '"rank:pairwise"', "is not available", "write 'objective: binary:logistic'"),
     model("    objective: binary:logistic\n", "", "algorithm.hyperparameters.objective", "(not set)", "is required",
           "binary:logistic", offset=-1),
     model("    eval_metric: logloss,auc", "    eval_metric: logloss,auk", "algorithm.hyperparameters.eval_metric",

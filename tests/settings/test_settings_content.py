@@ -25,11 +25,13 @@ def test_the_settings_of_this_repository_are_valid() -> None:
     settings = load_settings(ROOT / "config")
     environments = settings.environments
     assert {model.name: model.task for model in settings.models.values()} == {
+        "abalone": "regression",
         "churn": "binary",
         "diabetes": "regression",
         "iris": "multiclass",
     }
     assert environments.dev == environments.tools == environments.staging == environments.prod
+    assert environments.data_science == environments.tools
 
 
 @pytest.mark.parametrize("model", ["diabetes", "iris"])

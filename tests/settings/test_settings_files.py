@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def problems_of(folder: Path, **arguments: list[str]) -> list[str]:
+def problems_of(folder: Path, models: list[str] | None = None) -> list[str]:
     with pytest.raises(SettingsError) as raised:
-        load_settings(folder, **arguments)
+        load_settings(folder, models=models)
     return [str(problem) for problem in raised.value.problems]
 
 
@@ -110,7 +110,11 @@ def test_the_name_is_that_of_the_file(folder: Path) -> None:
     assert "models/leaving.yaml:1: name is not the name of the file" in message
 
 
-@pytest.mark.parametrize("name", ["foundation", "churn-dev", "churn-prod"])
+@pytest.mark.parametrize(
+    "name",
+    ["foundation", "data-science", "network", "artifacts-eu-west-1", "churn-dev", "churn-prod", "churn-candidates",
+     "prod-target"],
+)  # fmt: skip
 def test_names_of_other_stacks_are_refused(name: str, folder: Path) -> None:
     file = (folder / CHURN).rename(folder / f"models/{name}.yaml")
     file.write_text(file.read_text().replace("name: churn", f"name: {name}"))

@@ -13,10 +13,15 @@ from hypothesis import strategies as st
 
 from mlops_constructs.settings import Settings, SettingsError, load_settings
 from tests.settings.container_mistakes import VALID_CONTAINERS
-from tests.settings.settings_mistakes import CHURN, ENVIRONMENTS, VALID
+from tests.settings.handover_mistakes import VALID_HANDOVER
+from tests.settings.settings_mistakes import CHURN, ENVIRONMENTS, VALID, VALID_MANUAL
 
 TEXTS = {name: (VALID / name).read_text() for name in (ENVIRONMENTS, CHURN)}
-TEXTS |= {f"models/{path.name}": path.read_text() for path in VALID_CONTAINERS.glob("models/*.yaml")}
+TEXTS |= {
+    f"models/{path.name}": path.read_text()
+    for folder in (VALID_CONTAINERS, VALID_HANDOVER, VALID_MANUAL)
+    for path in folder.glob("models/*.yaml")
+}
 FILES = st.sampled_from(sorted(TEXTS))
 EXAMPLES = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

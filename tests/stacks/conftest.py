@@ -34,7 +34,7 @@ def configured_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = shutil.copytree(ROOT / "config", tmp_path_factory.mktemp("configured") / "config")
     environments = read(folder / "environments.yaml")
     tools = environments["tools"] | {"permissions_boundary": BOUNDARY, "network": NETWORK, "notify": ["a@example.com"]}
-    environments |= dict.fromkeys(("tools", "dev", "staging", "prod"), tools)
+    environments |= dict.fromkeys(("tools", "data_science", "dev", "staging", "prod"), tools)
     (folder / "environments.yaml").write_text(yaml.safe_dump(environments))
     churn = read(folder / "models" / "churn.yaml")
     neighbour = churn | {

@@ -32,6 +32,7 @@ def composed(config: Path, selection: str | None) -> set[str]:
 
 def test_models_are_selected_by_name(configured_folder: Path) -> None:
     assert composed(configured_folder, NEIGHBOUR) == {
+        "mlops-data-science",
         "mlops-foundation",
         f"mlops-{NEIGHBOUR}",
         f"mlops-{NEIGHBOUR}-staging",

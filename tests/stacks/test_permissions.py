@@ -146,10 +146,12 @@ def test_every_role_has_the_configured_boundary(configured: dict[str, Template])
     assert {str(plain(role.properties.get("PermissionsBoundary"))) for role in roles} == {BOUNDARY}
 
 
-def test_no_role_has_a_boundary_that_is_not_configured(templates: dict[str, Template]) -> None:
-    assert not [
-        role.path for role in resources(templates, "AWS::IAM::Role") if "PermissionsBoundary" in role.properties
-    ]
+def test_every_role_has_the_boundary_of_the_project_where_none_is_configured(templates: dict[str, Template]) -> None:
+    for role in resources(templates, "AWS::IAM::Role"):
+        boundary = str(plain(role.properties.get("PermissionsBoundary")))
+        assert boundary.endswith(":policy/mlops-boundary"), role.path
+    (policy,) = resources({"": templates["mlops-boundary"]}, "AWS::IAM::ManagedPolicy")
+    assert policy.properties["ManagedPolicyName"] == "mlops-boundary"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,11 @@ def test_what_is_inspected_is_what_is_executed(templates: dict[str, Template]) -
         if "Execute" in actions:
             inspected = json.loads(actions["Inspect"]["Configuration"]["UserParameters"])
             executed = actions["Execute"]["Configuration"]
-            assert inspected == {"stackName": executed["StackName"], "changeSetName": executed["ChangeSetName"]}
+            assert inspected == {
+                "stackName": executed["StackName"],
+                "changeSetName": executed["ChangeSetName"],
+                "access": {"roleArn": "", "region": ""},
+            }
 
 
 def test_every_environment_gets_the_package_that_this_run_trained(templates: dict[str, Template]) -> None:

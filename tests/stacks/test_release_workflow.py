@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.compliance.reading import Template, plain, resources, stacks_with, state_machines, statements
+from tests.compliance.reading import Template, model_stacks, plain, resources, stacks_with, state_machines, statements
 from tests.conftest import ROOT
 
 UPDATE = "aws-sdk:cloudformation:updateStack"
@@ -55,9 +55,7 @@ def test_a_release_deploys_only_to_the_environments_before_the_approval(releases
 
 
 def test_a_release_may_not_even_change_another_environment(templates: dict[str, Template]) -> None:
-    for stack in set(stacks_with(templates, "AWS::SageMaker::ModelPackageGroup")) - set(
-        stacks_with(templates, "AWS::CodePipeline::Pipeline")
-    ):
+    for stack in set(model_stacks(templates)) - set(stacks_with(templates, "AWS::CodePipeline::Pipeline")):
         allowed = {
             target.rpartition(":")[2]
             for statement in statements({stack: templates[stack]})
@@ -151,7 +149,7 @@ def test_one_run_is_one_training(releases: dict[str, dict[str, Any]]) -> None:
 
 
 def test_only_its_rules_and_people_start_a_release(templates: dict[str, Template]) -> None:
-    for stack in stacks_with(templates, "AWS::Events::Rule"):
+    for stack in model_stacks(templates):
         starting = {
             statement.resource.path.split("/Policy")[0].partition("/Model/")[2]
             for statement in statements({stack: templates[stack]})
@@ -164,9 +162,7 @@ def test_only_its_rules_and_people_start_a_release(templates: dict[str, Template
 
 
 def test_the_start_of_a_release_knows_its_data_and_its_code(templates: dict[str, Template]) -> None:
-    for model in (
-        stack.removeprefix("mlops-") for stack in stacks_with(templates, "AWS::SageMaker::ModelPackageGroup")
-    ):
+    for model in (stack.removeprefix("mlops-") for stack in model_stacks(templates)):
         for function in resources({model: templates[f"mlops-{model}"]}, "AWS::Lambda::Function"):
             if function.path.endswith("/Release/Start/Function/Resource"):
                 variables = plain(function.properties["Environment"]["Variables"])

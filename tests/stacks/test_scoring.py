@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.compliance.reading import Template, stacks_with, state_machines
+from tests.compliance.reading import Template, model_stacks, state_machines
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def workflows(templates: dict[str, Template]) -> list[dict[str, Any]]:
         for machine, definition in state_machines(templates)
         if "Score" in definition["States"]
     ]
-    assert len(found) == len(stacks_with(templates, "AWS::SageMaker::ModelPackageGroup")) > 1
+    assert len(found) == len(model_stacks(templates)) > 1
     return found
 
 

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops_constructs.settings.container import AllowedFinding, Container, Scan, ScanMaximum
     from mlops_constructs.settings.data import CodeConnectionsSource, Column, ColumnType, Data, S3Source, Split, Task
-    from mlops_constructs.settings.environments import Environment, EnvironmentName, Environments, Network
+    from mlops_constructs.settings.environments import Environment, EnvironmentName, Environments
     from mlops_constructs.settings.gates import ChampionGate, DataGate, Gates, Metric, MetricGate, VerifyGate
+    from mlops_constructs.settings.handover import Handover, Promote
     from mlops_constructs.settings.loading import Settings, load_settings
+    from mlops_constructs.settings.manual import ManualModel
     from mlops_constructs.settings.model import (
         Alarms,
         Algorithm,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         Training,
         Triggers,
     )
+    from mlops_constructs.settings.network import Network
     from mlops_constructs.settings.problems import Problem, SettingsError
 
 _MODULES = {
@@ -46,12 +49,15 @@ _MODULES = {
     "EnvironmentName": "environments",
     "Environments": "environments",
     "Gates": "gates",
+    "Handover": "handover",
+    "ManualModel": "manual",
     "Metric": "gates",
     "MetricGate": "gates",
     "ModelSettings": "model",
-    "Network": "environments",
+    "Network": "network",
     "Problem": "problems",
     "Processing": "model",
+    "Promote": "handover",
     "RemovalPolicy": "model",
     "S3Source": "data",
     "Scan": "container",
@@ -84,12 +90,15 @@ __all__ = [
     "EnvironmentName",
     "Environments",
     "Gates",
+    "Handover",
+    "ManualModel",
     "Metric",
     "MetricGate",
     "ModelSettings",
     "Network",
     "Problem",
     "Processing",
+    "Promote",
     "RemovalPolicy",
     "S3Source",
     "Scan",

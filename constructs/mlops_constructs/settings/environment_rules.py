@@ -8,7 +8,15 @@ from mlops_constructs.settings import instances
 from mlops_constructs.settings.container_rules import check_image_region
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.instances import Use
+from mlops_constructs.settings.network_rules import (
+    check_addresses,
+    check_networks,
+    check_one_network,
+    check_prefix_lists,
+    check_ways_out,
+)
 from mlops_constructs.settings.problems import Finding, Path, listed
+from mlops_constructs.settings.sandbox import SANDBOX_RULES
 from mlops_constructs.settings.section import UnknownSettingError
 from mlops_constructs.settings.xgboost_hyperparameters import nearest
 from mlops_constructs.settings.xgboost_images import ACCOUNTS
@@ -20,15 +28,17 @@ if TYPE_CHECKING:
     from mlops_constructs.settings.model import ModelSettings
 
 TOOLS: Final = "tools"
-_NAMES: Final = (TOOLS, *EnvironmentName)
+_NAMES: Final = (TOOLS, "data_science", *EnvironmentName)
 
 
 def _each(environments: Environments) -> Iterator[tuple[str, Environment]]:
     for name in _NAMES:
         try:
-            yield name, getattr(environments, name)
+            environment = getattr(environments, name)
         except UnknownSettingError:
             continue
+        if environment is not None:
+            yield name, environment
 
 
 def check_regions(environments: Environments) -> Iterator[Finding]:
@@ -41,19 +51,6 @@ def check_regions(environments: Environments) -> Iterator[Finding]:
             allowed = f"one of {', '.join(ACCOUNTS)}"
             message = "is not a region with SageMaker's XGBoost image"
             yield Finding(path=(name, "region"), message=message, allowed=allowed, remedy=remedy)
-
-
-def check_one_account(environments: Environments) -> Iterator[Finding]:
-    """Refuse a second account or region, which this version cannot deploy to."""
-    for key in ("account", "region"):
-        known = {name: getattr(each, key) for name, each in _each(environments) if getattr(each, key, None) is not None}
-        reference = known.get(TOOLS)
-        for name, value in known.items():
-            if reference is not None and value != reference:
-                message = f"differs from tools: deployment to several {key}s is not available yet"
-                allowed = f"the {key} of tools, {reference}"
-                remedy = f"write the same {key} in all four environments"
-                yield Finding(path=(name, key), message=message, allowed=allowed, remedy=remedy)
 
 
 def check_boundaries(environments: Environments) -> Iterator[Finding]:
@@ -96,10 +93,15 @@ def check_lists(environments: Environments) -> Iterator[Finding]:
 
 ENVIRONMENT_RULES: Final[tuple[Callable[[Environments], Iterator[Finding]], ...]] = (
     check_regions,
-    check_one_account,
     check_boundaries,
     check_tags,
     check_lists,
+    check_networks,
+    check_addresses,
+    check_prefix_lists,
+    check_one_network,
+    check_ways_out,
+    *SANDBOX_RULES,
 )
 
 

@@ -7,18 +7,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from mlops_constructs.settings.network import Network
+from mlops_constructs.settings.sandbox import Sandbox
 from mlops_constructs.settings.section import (
     AccountId,
     Email,
+    OrganizationId,
     PolicyReference,
     ProjectName,
     Region,
     Section,
-    SecurityGroupId,
-    SubnetId,
     TagKey,
     TagValue,
-    VpcId,
 )
 
 PROJECT: Final = "mlops"
@@ -33,17 +33,6 @@ class EnvironmentName(StrEnum):
     PROD = "prod"
 
 
-class Network(Section):
-    """The VPC that jobs and endpoints run in."""
-
-    vpc_id: VpcId
-    """The VPC."""
-    subnet_ids: Annotated[tuple[SubnetId, ...], Field(min_length=1, max_length=16)]
-    """Its subnets; two in different availability zones survive the loss of a zone."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(min_length=1, max_length=5)]
-    """The security groups of the jobs and endpoints."""
-
-
 class Environment(Section):
     """One account and region, and what holds for everything in it."""
 
@@ -56,16 +45,22 @@ class Environment(Section):
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, max_length=40)
     """Tags of every resource."""
     network: Network | None = None
-    """The VPC that jobs and endpoints run in; without it, in a network of SageMaker."""
+    """The VPC of jobs, endpoints and functions here; without it, networks of SageMaker and Lambda."""
     notify: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
     """E-mail addresses that hear of failures and approvals."""
 
 
 class Environments(Section):
-    """The project and its four environments."""
+    """The project and its environments; any of them may share an account and a region."""
 
     project: ProjectName = PROJECT
     """The first part of every name."""
+    organization: OrganizationId | None = None
+    """The AWS organization of the accounts: nobody outside is admitted, whatever his role is called."""
+    data_science: Environment | None = None
+    """Where data scientists work, and from where they hand candidates over."""
+    sandbox: Sandbox | None = None
+    """What data scientists may take for themselves there, and who people are; without it, there are no sandboxes."""
     tools: Environment
     """Where the pipelines and the model registry are."""
     dev: Environment
@@ -74,3 +69,12 @@ class Environments(Section):
     """Where it is checked with labelled data."""
     prod: Environment
     """Where it serves."""
+
+    def is_remote(self, target: str) -> bool:
+        """Whether the environment `target` is in another account or region than the tools."""
+        environment: Environment = getattr(self, target)
+        return (environment.account, environment.region) != (self.tools.account, self.tools.region)
+
+    def remote_targets(self) -> tuple[EnvironmentName, ...]:
+        """Return the environments in another account or region than the tools, in the order of promotion."""
+        return tuple(target for target in EnvironmentName if self.is_remote(target))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from mlops_constructs.settings.algorithm_rules import OBJECTIVES
 from mlops_constructs.settings.data import Task, task_of
 from mlops_constructs.settings.findings import known
 from mlops_constructs.settings.gates import METRICS, SMALLER_IS_BETTER, UNBOUNDED, Metric
@@ -23,10 +24,13 @@ _EVEN_ODDS: Final = 0.5
 
 
 def _task(model: ModelSettings) -> Task:
-    """Tell what the model predicts, unless that is in question: the algorithm cannot learn it."""
+    """Tell what the model predicts, unless that is in question: the algorithm cannot learn it, or learns another."""
     task = task_of(model.data)
-    if model.algorithm is not None and task is not Task.BINARY:
-        raise UnknownSettingError(task)
+    if model.algorithm is not None:
+        objective = getattr(model.algorithm, "hyperparameters", {}).get("objective")
+        learned = {each for each, objectives in OBJECTIVES.items() if objective in objectives}
+        if task not in (learned or OBJECTIVES):
+            raise UnknownSettingError(task)
     return task
 
 

@@ -13,11 +13,13 @@ from mlops_constructs.settings.container_rules import check_folder, check_reposi
 from mlops_constructs.settings.environment_rules import ENVIRONMENT_RULES, REGION_RULES
 from mlops_constructs.settings.environments import PROJECT, Environments
 from mlops_constructs.settings.findings import known
+from mlops_constructs.settings.manual import LATER, ManualModel, is_manual
 from mlops_constructs.settings.model import ModelSettings
 from mlops_constructs.settings.model_rules import MODEL_RULES, check_neighbours
 from mlops_constructs.settings.partly import SectionT, partly
 from mlops_constructs.settings.problems import WHOLE_FILE, Finding, Problem, SettingsError, escape
 from mlops_constructs.settings.section import Section, UnknownSettingError
+from mlops_constructs.settings.target_rules import TARGET_RULES
 from mlops_constructs.settings.translation import Mistake, mistakes_of, show_at, translate
 from mlops_constructs.settings.xgboost_hyperparameters import nearest
 from mlops_constructs.settings.xgboost_images import ACCOUNTS
@@ -25,6 +27,7 @@ from mlops_constructs.settings.yaml_document import Document, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
 
 ENVIRONMENTS_FILE = "environments.yaml"
@@ -37,15 +40,20 @@ class Settings(Section):
     environments: Environments
     """Where everything runs."""
     models: dict[str, ModelSettings]
-    """The models, by name, in alphabetical order."""
+    """The models that have a pipeline, by name, in alphabetical order."""
+    manual: dict[str, ManualModel]
+    """The models at stage manual, which have none."""
 
 
-def load_settings(folder: pathlib.Path, *, models: Sequence[str] | None = None) -> Settings:
+def load_settings(
+    folder: pathlib.Path, *, models: Sequence[str] | None = None, environments: pathlib.Path | None = None
+) -> Settings:
     """Read `environments.yaml` and `models/*.yaml` of a folder.
 
     Args:
         folder: The folder, usually `config`.
         models: The models to read; all of them when not given.
+        environments: Another file than the folder's `environments.yaml`.
 
     Returns:
         The settings, which satisfy every rule.
@@ -55,21 +63,31 @@ def load_settings(folder: pathlib.Path, *, models: Sequence[str] | None = None) 
     """
     folder = pathlib.Path(folder)
     problems: list[Problem] = []
-    environments = _load_environments(folder / ENVIRONMENTS_FILE, problems)
-    region = _region(environments.content)
+    checked = _load_environments(environments or folder / ENVIRONMENTS_FILE, problems)
+    region = _region(checked.content)
     loaded: dict[str, ModelSettings] = {}
+    manual: dict[str, Document] = {}
     for path in _model_files(folder / MODELS_FOLDER, models, problems):
-        model = _check(read(path, file=_show(path)), ModelSettings)
+        document = read(path, file=_show(path))
+        by_hand = is_manual(document.data)
+        model = _check(document, ModelSettings, not_needed=LATER if by_hand else frozenset())
         content = model.content
         if content is not None:
-            project = _project(environments.content)
+            project = _project(checked.content)
             for findings in _findings_about(content, path, project=project, region=region):
                 model.add(known(findings))
-            loaded[path.stem] = content
+            if checked.content is not None:
+                for rule in TARGET_RULES:
+                    model.add(known(rule(content, checked.content)))
+            if by_hand:
+                manual[path.stem] = document
+            else:
+                loaded[path.stem] = content
         problems += model.problems
-    if problems or environments.content is None:
+    if problems or checked.content is None:
         raise SettingsError(problems)
-    return Settings(environments=environments.content, models=loaded)
+    sketches = {name: ManualModel.of(document.data) for name, document in manual.items()}
+    return Settings(environments=checked.content, models=loaded, manual=sketches)
 
 
 @dataclass(kw_only=True)
@@ -99,15 +117,19 @@ def _findings_about(
     yield check_folder(model, path.parent.parent.resolve().parent)
 
 
-def _check(document: Document, section: type[SectionT]) -> _Checked[SectionT]:
-    """Check the types of a document's values; where some are wrong, the rest is still known."""
+def _check(
+    document: Document, section: type[SectionT], *, not_needed: AbstractSet[str] = frozenset()
+) -> _Checked[SectionT]:
+    """Check the types of a document's values; where some are wrong or not needed, the rest is still known."""
     checked: _Checked[SectionT] = _Checked(document=document, problems=list(document.problems), content=None)
     if not isinstance(document.data, dict):
         return checked
+    absent = {(name,) for name in not_needed - document.data.keys()}
     try:
         checked.content = section.model_validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        mistakes = [each for each in mistakes_of(error.errors(), document.data) if not _is_reported(each, document)]
+        found = [each for each in mistakes_of(error.errors(), document.data) if not _is_reported(each, document)]
+        mistakes = [each for each in found if each.path not in absent]
         checked.problems += translate(mistakes, section, document)
         wrong = {each.path for each in mistakes} | document.unreadable
         checked.content = partly(section, document.data, wrong)

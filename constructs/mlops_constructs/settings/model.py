@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -11,6 +12,7 @@ from mlops_constructs.settings.container import Container
 from mlops_constructs.settings.data import Data, Source, Task, task_of
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.gates import Gates
+from mlops_constructs.settings.handover import Handover
 from mlops_constructs.settings.schedule import SCHEDULE_PATTERN
 from mlops_constructs.settings.section import InstanceType, ModelName, Scalar, Section, described_by
 from mlops_constructs.settings.xgboost_hyperparameters import text_of
@@ -26,7 +28,7 @@ class Stage(StrEnum):
     OPTIMIZED = "optimized"
 
 
-AVAILABLE_STAGES: Final = (Stage.REPEATABLE, Stage.RELIABLE)
+AVAILABLE_STAGES: Final = (Stage.MANUAL, Stage.REPEATABLE, Stage.RELIABLE)
 
 _MONTH_IN_MINUTES: Final = 28 * 24 * 60  # the longest job that SageMaker runs
 _LARGEST_VOLUME_GB: Final = 16_384
@@ -122,7 +124,7 @@ class ModelSettings(Section):
     name: ModelName
     """The name of the model: the name of its file."""
     stage: Annotated[str, Field(json_schema_extra={"enum": list(AVAILABLE_STAGES)})]
-    """The adoption stage: repeatable (Step Functions) or reliable (CodePipeline)."""
+    """The adoption stage: manual (by hand), repeatable (Step Functions) or reliable (CodePipeline)."""
     description: Annotated[str, Field(max_length=500)] = ""
     """What the model is for, in a sentence."""
     source: Source
@@ -135,6 +137,8 @@ class ModelSettings(Section):
     """How the model learns: an algorithm of SageMaker's; this, or a container."""
     container: Container | None = None
     """How the model learns: a program of your own; this, or an algorithm."""
+    handover: Handover | None = None
+    """What becomes of candidates from the data scientists' account; without it, the pipeline trains on new data."""
     training: Training
     """The machines that train."""
     processing: Processing
@@ -154,6 +158,11 @@ class ModelSettings(Section):
         return task_of(self.data)
 
     @property
+    def trigger_key(self) -> str:
+        """The object of the data bucket whose new version starts the pipeline: the data, or a candidate."""
+        return self.data.key if self.handover is None else f"{self.name}/candidate.json"
+
+    @property
     def hyperparameters(self) -> dict[str, str]:
         """The hyperparameters as SageMaker wants them: all of them text."""
         recipe = self.algorithm or self.container
@@ -165,4 +174,5 @@ class ModelSettings(Section):
         environments = self.deploy.environments
         if self.stage != Stage.REPEATABLE:
             return environments
-        return environments[: environments.index(self.deploy.approval_before)]
+        # Not by index: the rules ask before it is known that the approval is before one of them.
+        return tuple(itertools.takewhile(lambda each: each != self.deploy.approval_before, environments))

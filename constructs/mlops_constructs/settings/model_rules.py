@@ -14,6 +14,7 @@ from mlops_constructs.settings.data_rules import DATA_RULES
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.findings import repeated
 from mlops_constructs.settings.gate_rules import GATE_RULES
+from mlops_constructs.settings.handover_rules import HANDOVER_RULES
 from mlops_constructs.settings.model import AVAILABLE_STAGES, Stage
 from mlops_constructs.settings.problems import Finding
 from mlops_constructs.settings.release_rules import RELEASE_RULES
@@ -25,16 +26,22 @@ if TYPE_CHECKING:
 
     from mlops_constructs.settings.model import ModelSettings
 
-_RESERVED: Final = ("foundation",)
+_RESERVED: Final = ("data-science", "foundation", "network")
+_BEGINNINGS: Final = ("artifacts-",)
 _ENDINGS: Final = tuple(f"-{name}" for name in EnvironmentName)
+_OTHER_ENDINGS: Final = ("-candidates", "-target")
 _ARTIFACT_FOLDER: Final = 20
 """CodePipeline cuts the name of a pipeline to this length for the folder of its artifacts."""
 
 
 def check_name(model: ModelSettings) -> Iterator[Finding]:
     """Keep the names of stacks apart: the stack of model churn in dev is mlops-churn-dev."""
-    if model.name in _RESERVED or model.name.endswith(_ENDINGS):
-        allowed = f"a name other than {', '.join(_RESERVED)} that does not end with {', '.join(_ENDINGS)}"
+    name, endings = model.name, (*_ENDINGS, *_OTHER_ENDINGS)
+    if name in _RESERVED or name.startswith(_BEGINNINGS) or name.endswith(endings):
+        allowed = (
+            f"a name other than {', '.join(_RESERVED)} that does not begin with {', '.join(_BEGINNINGS)} "
+            f"and does not end with {', '.join(endings)}"
+        )
         remedy = "rename the model and its file: another stack has this name"
         yield Finding(path=("name",), message="is reserved", allowed=allowed, remedy=remedy)
 
@@ -61,7 +68,8 @@ def check_stage(model: ModelSettings) -> Iterator[Finding]:
         message = "is not available yet" if model.stage in set(Stage) else "is not an adoption stage"
         allowed = f"one of {', '.join(AVAILABLE_STAGES)}"
         near = nearest(model.stage, AVAILABLE_STAGES)
-        remedy = f"did you mean {near}?" if near else "write repeatable (Step Functions) or reliable (CodePipeline)"
+        stages = "manual (by hand), repeatable (Step Functions) or reliable (CodePipeline)"
+        remedy = f"did you mean {near}?" if near else f"write {stages}"
         yield Finding(path=("stage",), message=message, allowed=allowed, remedy=remedy)
 
 
@@ -79,6 +87,8 @@ def check_recipe(model: ModelSettings) -> Iterator[Finding]:
     algorithm, container = model.algorithm, model.container
     allowed = "one of the two, 'algorithm' and 'container'"
     if algorithm is None and container is None:
+        if model.stage == Stage.MANUAL:
+            return
         remedy = "add the section 'algorithm:' (SageMaker's XGBoost) or 'container:' (a program of your own)"
         yield Finding(path=("algorithm",), message="is missing, and so is container", allowed=allowed, remedy=remedy)
     elif algorithm is not None and container is not None:
@@ -116,6 +126,7 @@ MODEL_RULES: Final[tuple[Callable[[ModelSettings], Iterator[Finding]], ...]] = (
     check_recipe,
     *ALGORITHM_RULES,
     *CONTAINER_RULES,
+    *HANDOVER_RULES,
     check_instance_types,
     check_spot,
     *GATE_RULES,

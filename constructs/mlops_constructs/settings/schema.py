@@ -8,7 +8,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from mlops_constructs.settings.environments import Environments
-from mlops_constructs.settings.model import ModelSettings
+from mlops_constructs.settings.manual import LATER
+from mlops_constructs.settings.model import ModelSettings, Stage
+from mlops_constructs.settings.network_rules import EXISTING
 from mlops_constructs.settings.xgboost_hyperparameters import ALIASES, HYPERPARAMETERS, Kind
 from mlops_constructs.settings.xgboost_images import ACCOUNTS
 
@@ -41,13 +43,24 @@ def _schema(name: str, section: type[Section]) -> dict[str, Any]:
     if name == "model":
         definitions["Algorithm"]["properties"]["hyperparameters"] |= _hyperparameters()
         definitions["Container"] |= _one_of("path", "image")
-        schema |= _one_of("algorithm", "container")
-        for section_name in ("algorithm", "container"):  # nobody writes an empty one, and editors explain it badly
+        _require_by_stage(schema)
+        # Nobody writes an empty one, and editors explain it badly.
+        for section_name in ("algorithm", "container", "handover"):
             described = schema["properties"][section_name]
             schema["properties"][section_name] = {"description": described["description"], **described["anyOf"][0]}
     else:
         definitions["Environment"]["properties"]["region"]["enum"] = list(ACCOUNTS)
+        definitions["Network"]["oneOf"] = [{"required": list(EXISTING)}, {"required": ["cidr"]}]
     return schema
+
+
+def _require_by_stage(schema: dict[str, Any]) -> None:
+    """Ask of a model at stage manual for what this stage needs, of every other one for the rest, too."""
+    later = [name for name in schema["required"] if name in LATER]
+    schema["required"] = [name for name in schema["required"] if name not in LATER]
+    schema["if"] = {"properties": {"stage": {"const": Stage.MANUAL}}}
+    schema["then"] = {"not": {"required": ["algorithm", "container"]}}
+    schema["else"] = {"required": later, **_one_of("algorithm", "container")}
 
 
 def _one_of(*names: str) -> dict[str, Any]:

@@ -73,6 +73,9 @@ AccountId: TypeAlias = Annotated[str, _matching(r"^[0-9]{12}$", "the 12 digits o
 Region: TypeAlias = Annotated[
     str, _matching(r"^[a-z]{2}(-[a-z]+)+-[0-9]$", "the code of an AWS region, such as eu-west-1")
 ]
+OrganizationId: TypeAlias = Annotated[
+    str, _matching(r"^o-[a-z0-9]{10,32}$", "the id of an AWS organization, such as o-a1b2c3d4e5")
+]
 PolicyReference: TypeAlias = Annotated[
     str,
     _matching(
@@ -88,6 +91,13 @@ SubnetId: TypeAlias = Annotated[
 ]
 SecurityGroupId: TypeAlias = Annotated[
     str, _matching(r"^sg-([0-9a-f]{8}|[0-9a-f]{17})$", "a security group id such as sg-0123456789abcdef0")
+]
+PrefixListId: TypeAlias = Annotated[
+    str, _matching(r"^pl-([0-9a-f]{8}|[0-9a-f]{17})$", "the id of a prefix list such as pl-6da54004")
+]
+Cidr: TypeAlias = Annotated[
+    str,
+    _matching(r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$", "a range of private addresses such as 10.60.0.0/16"),
 ]
 Email: TypeAlias = Annotated[
     str, _matching(r"^[^@\s,;<>]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", "an e-mail address such as team@example.com")

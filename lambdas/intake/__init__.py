@@ -1,0 +1,1 @@
+"""Takes in a model that a data scientist hands over: complete, or not at all."""
