@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.rehearsal import project
@@ -17,6 +18,21 @@ from mlops.rehearsal.faults import Fault
 from mlops.rehearsal.timeline import TIMELINE
 
 AS_INTENDED, NOT_AS_INTENDED, WRONG_INPUT = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wish:
+    """What the person asked for, checked as far as it can be before anything begins."""
+
+    model: str
+    approve: bool
+    keep: bool
+    fault: Fault | None
+    without: str | None
+    report: Path
+    data: str | None
+    environments: Path | None
+    output_lost: Callable[[], None] | None
 
 
 def rehearse(
@@ -39,19 +55,19 @@ def rehearse(
         fault = _fault(fault_name)
         path = (report or project.ROOT / "reports" / f"{model}{_kind_of_run(fault, without)}.html").absolute()
         _check_report(path)
-        own = _own_data(data)
-        TIMELINE.reset()
-        return _guarded(
-            model,
+        wish = _Wish(
+            model=model,
             approve=approve,
             keep=keep,
             fault=fault,
-            report=path,
-            data=own,
-            environments=environments,
             without=without,
+            report=path,
+            data=_own_data(data),
+            environments=environments,
             output_lost=output_lost,
         )
+        TIMELINE.reset()
+        return _guarded(wish)
     except _RefusedError as refused:
         sys.stderr.write(f"{refused}\n")
         return refused.status
@@ -162,18 +178,7 @@ def _write(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _guarded(
-    model: str,
-    *,
-    approve: bool,
-    keep: bool,
-    fault: Fault | None,
-    report: Path,
-    data: str | None,
-    environments: Path | None,
-    without: str | None,
-    output_lost: Callable[[], None] | None,
-) -> int:
+def _guarded(wish: _Wish) -> int:
     """Rehearse where nothing can reach a real account, and say in a sentence why it could not be done."""
     # Only now: these import moto and the SDK, after the environment has been cleaned of real credentials.
     from mlops.rehearsal import credentials  # noqa: PLC0415
@@ -188,17 +193,7 @@ def _guarded(
     from mlops_constructs.settings import SettingsError  # noqa: PLC0415
 
     try:
-        return _rehearse(
-            model,
-            approve=approve,
-            keep=keep,
-            fault=fault,
-            report=report,
-            data=data,
-            environments=environments,
-            without=without,
-            output_lost=output_lost,
-        )
+        return _rehearse(wish)
     except (SettingsError, NoSampleError, UnknownStatementError) as error:
         raise _RefusedError(str(error)) from error
     except (project.SynthesisError, RehearsalError, AssemblyError, CandidateError, HandoverError) as error:
@@ -206,18 +201,7 @@ def _guarded(
         raise _RefusedError(msg, status=NOT_AS_INTENDED) from error
 
 
-def _rehearse(
-    model: str,
-    *,
-    approve: bool,
-    keep: bool,
-    fault: Fault | None,
-    report: Path,
-    data: str | None,
-    environments: Path | None,
-    without: str | None,
-    output_lost: Callable[[], None] | None,
-) -> int:
+def _rehearse(wish: _Wish) -> int:
     from rich.console import Console  # noqa: PLC0415 - see above
 
     from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415
@@ -229,35 +213,35 @@ def _rehearse(
     from mlops.report.live import LiveDisplay  # noqa: PLC0415
 
     console = Console()
-    display = LiveDisplay(console=console, title=f"Rehearsing {model}", output_lost=output_lost)
+    display = LiveDisplay(console=console, title=f"Rehearsing {wish.model}", output_lost=wish.output_lost)
 
     def approver(what: str) -> bool:
-        return approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
+        return wish.approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
 
     beginning = Rehearsal(
-        model, approver=approver, data=data, environments=environments
+        wish.model, approver=approver, data=wish.data, environments=wish.environments
     )  # before the display: it finds what is wrong in the settings
     if beginning.asks_for_approval:
-        _check_terminal(approve=approve)
-    if fault is not None and EXPECTED[fault].needs_build and not beginning.builds_image:
-        msg = f"--fault: '{fault}' needs a model whose image is built (container.path); {model} has none"
+        _check_terminal(approve=wish.approve)
+    if wish.fault is not None and EXPECTED[wish.fault].needs_build and not beginning.builds_image:
+        msg = f"--fault: '{wish.fault}' needs a model whose image is built (container.path); {wish.model} has none"
         raise _RefusedError(msg)
     with display, beginning as rehearsal:
-        if without == "list":
+        if wish.without == "list":
             display.close()
             for name, statement in rehearsal.statements().items():
                 console.print(f"{name}: {words_of(statement)}", markup=False, highlight=False, soft_wrap=True)
             return AS_INTENDED
         champion = None
-        if fault is not None and EXPECTED[fault].needs_champion:
+        if wish.fault is not None and EXPECTED[wish.fault].needs_champion:
             champion = rehearsal.run(rehearsal.sample(version=1))
-        sample = rehearsal.sample(version=1 if champion is None and data is None else 2, fault=fault)
-        run = rehearsal.run_without(without, sample) if without else rehearsal.run(sample, fault=fault)
+        sample = rehearsal.sample(version=1 if champion is None and wish.data is None else 2, fault=wish.fault)
+        run = rehearsal.run_without(wish.without, sample) if wish.without else rehearsal.run(sample, fault=wish.fault)
         record = record_run(rehearsal, run, champion=champion)
-        _write(report, render(record))
+        _write(wish.report, render(record))
         display.close()
-        display.summary(record, report=report)
-        if keep and run.status == "Succeeded":
+        display.summary(record, report=wish.report)
+        if wish.keep and run.status == "Succeeded":
             console.print(how_to_call(rehearsal, run), markup=False, highlight=False, soft_wrap=True)
             while True:
                 time.sleep(1)

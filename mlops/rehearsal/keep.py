@@ -15,12 +15,13 @@ def how_to_call(rehearsal: Rehearsal, run: Run) -> str:
 
     They work in any shell: neither a profile nor an endpoint nor a proxy that it holds leads them astray.
     """
-    endpoint = rehearsal.endpoint(rehearsal.environments[-1])
+    environment = rehearsal.environments[-1]
+    endpoint, where = rehearsal.endpoint(environment), rehearsal.place(environment)
     _, (row,) = rehearsal.test_rows(run.execution_id, count=1)
-    keys = credentials.OPERATOR
+    keys = credentials.operator(where.account)
     program = (
         "import boto3; "
-        f"client = boto3.client('sagemaker-runtime', region_name='{rehearsal.aws.region}', "
+        f"client = boto3.client('sagemaker-runtime', region_name='{where.region}', "
         f"endpoint_url='{rehearsal.aws.url}', aws_access_key_id='{keys.access_key_id}', "
         f"aws_secret_access_key='{keys.secret_access_key}'); "
         f"answer = client.invoke_endpoint(EndpointName='{endpoint}', ContentType='text/csv', Body='{row}'); "

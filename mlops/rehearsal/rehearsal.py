@@ -285,11 +285,16 @@ class Rehearsal:
         """Name of the endpoint in `environment`."""
         return f"{self._name}-{environment}"
 
+    def place(self, environment: str) -> Environment:
+        """Return the account and region of an environment."""
+        place: Environment = getattr(self.settings.environments, environment)
+        return place
+
     def _client(self, service: str, environment: str | None = None) -> Any:
         """Return a client of the operator of an environment, or of the tools."""
         if environment is None:
             return credentials.client(service)
-        where: Environment = getattr(self.settings.environments, environment)
+        where = self.place(environment)
         return credentials.client(service, account=where.account, region=where.region)
 
     def run(self, data: str, *, fault: Fault | None = None) -> Run:
