@@ -51,6 +51,11 @@ class Candidate:
         return {"candidate.$": manifest, "data.$": f"{manifest}.data"}
 
     @property
+    def provenance(self) -> dict[str, str]:
+        """What the registry is told of where the model comes from."""
+        return {"candidate.$": "$.candidate.candidate", "trainedBy.$": "$.candidate.trainedBy"}
+
+    @property
     def claims(self) -> dict[str, Any]:
         """What the metric gate is told of the data scientist's own measurements."""
         return {"claimed": {"metrics.$": "$.candidate.metrics", "tolerance": self.tolerance}}

@@ -272,6 +272,7 @@ class TrainingWorkflow(Construct):
                 "dataUri.$": "States.Format('s3://{}/{}', $.data.bucket, $.data.key)",
                 "codeVersion.$": "$.code.version",
                 "registrationUri.$": "States.Format('{}/registration.json', $.base)",
+                **(self._candidate.provenance if self._candidate else {}),
             },
             timeout_seconds=180,
             catch=asl.catch_all("ExplainFailure"),

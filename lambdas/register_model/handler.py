@@ -29,7 +29,7 @@ def handle(event: object, _context: Any) -> dict[str, Any]:
         "modelDataUrl": asked.model_data_url,
         "trainingJobName": asked.training_job_name,
     }
-    facts = asked.model_dump(mode="json", by_alias=True, exclude={"registration_uri"})
+    facts = asked.model_dump(mode="json", by_alias=True, exclude={"registration_uri"}, exclude_none=True)
     storage.write_json(asked.registration_uri, {"version": 1, **facts, **answer, "metrics": metrics})
     LOG.info("model registered", run=asked.run, model_package_arn=arn)
     return answer

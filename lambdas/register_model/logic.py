@@ -41,6 +41,9 @@ class RegisterEvent(Event):
     data_version: Text
     data_uri: S3Uri
     code_version: Text
+    candidate: Text | None = None
+    """The model package that was handed over, for a model that comes from the data scientists' account."""
+    trained_by: Text | None = None
 
 
 def register(asked: RegisterEvent, metrics: Mapping[str, float], registry: Registry) -> str:
@@ -87,6 +90,8 @@ def lineage(asked: RegisterEvent, metrics: Mapping[str, float]) -> dict[str, str
         "data_uri": asked.data_uri,
         "data_version": asked.data_version,
         "code_version": asked.code_version,
+        **({"candidate": asked.candidate} if asked.candidate else {}),
+        **({"trained_by": asked.trained_by} if asked.trained_by else {}),
         **{name: f"{value:.6g}" for name, value in metrics.items()},
     }
     return {name: _NOT_METADATA.sub("_", value)[:_METADATA_LENGTH] for name, value in facts.items()}

@@ -74,7 +74,7 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
         ),
         approvals=(_approval(approval),) if approval else (),
         roles=roles,
-        lineage=_lineage(run, model),
+        lineage=_lineage(rehearsal, run, model),
         images=_images(run),
         fault=fault,
         not_rehearsed=_not_rehearsed(rehearsal),
@@ -213,7 +213,7 @@ def _roles(rehearsal: Rehearsal) -> tuple[report.RoleUse, ...]:
     )
 
 
-def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
+def _lineage(rehearsal: Rehearsal, run: Run, model: ModelSettings) -> report.Lineage:
     registration = run.documents.get("registration.json", {})
     # A run that was stopped has registered nothing, but its sources are known: "Amazon S3 version id: ...".
     versions = {one["action"]: one["cause"].rpartition(": ")[2] for one in run.actions if one["stage"] == "Source"}
@@ -222,6 +222,8 @@ def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
         "data": registration.get("dataUri"),
         "data version": registration.get("dataVersion") or versions.get("Data"),
         "code version": registration.get("codeVersion") or versions.get("Code"),
+        "candidate": registration.get("candidate"),
+        "trained by": registration.get("trainedBy"),
         "image": registration.get("imageUri"),
         "training job": registration.get("trainingJobName"),
         "model artifact": registration.get("modelDataUrl"),
@@ -230,7 +232,8 @@ def _lineage(run: Run, model: ModelSettings) -> report.Lineage:
     for target in model.deployed_environments:
         document = run.documents.get(f"deployments/{target}.json")
         if document:
-            facts[f"endpoint in {target}"] = document.get("endpointName")
+            place = rehearsal.place(target)
+            facts[f"endpoint in {target}"] = f"{document.get('endpointName')} ({place.account}, {place.region})"
     return report.Lineage(facts={name: str(value) for name, value in facts.items() if value})
 
 

@@ -70,6 +70,25 @@ def test_the_registration_is_written_with_everything_that_leads_back(
     assert (written["codeVersion"], written["metrics"]) == ("k9.TqvXYZ", {"auc": 0.8712345})
 
 
+def test_a_model_that_was_handed_over_names_its_candidate_and_who_trained_it(
+    sagemaker: Any, register: Callable[..., Json], bucket: Bucket
+) -> None:
+    candidate = "arn:aws:sagemaker:eu-west-1:444455556666:model-package/mlops-churn-candidates/7"
+    answer = register(candidate=candidate, trainedBy="arn:aws:sts::444455556666:assumed-role/scientist/ann")
+    metadata = sagemaker.describe_model_package(ModelPackageName=answer["modelPackageArn"])[
+        "CustomerMetadataProperties"
+    ]
+    assert metadata["candidate"] == candidate
+    assert metadata["trained_by"].endswith("/ann")
+    assert bucket.read("churn/runs/run-1/registration.json")["candidate"] == candidate
+
+
+@pytest.mark.usefixtures("sagemaker")
+def test_a_model_that_was_trained_here_names_no_candidate(register: Callable[..., Json], bucket: Bucket) -> None:
+    register()
+    assert not {"candidate", "trainedBy"} & bucket.read("churn/runs/run-1/registration.json").keys()
+
+
 def test_a_second_try_adopts_the_package_of_the_first(sagemaker: Any, register: Callable[..., Json]) -> None:
     assert register() == register()
     assert len(sagemaker.list_model_packages(ModelPackageGroupName="mlops-churn")["ModelPackageSummaryList"]) == 1

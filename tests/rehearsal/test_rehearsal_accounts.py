@@ -115,6 +115,12 @@ def test_the_endpoint_answers_as_the_candidate_was_measured(rehearsal: Rehearsal
     assert (sum(squares) / len(squares)) ** 0.5 < 3.2  # rings: the ceiling of the settings
 
 
+def test_the_registry_knows_who_handed_the_model_over(first: Run) -> None:
+    registration = first.documents["registration.json"]
+    assert ":444455556666:model-package/mlops-abalone-candidates/" in registration["candidate"]
+    assert ":444455556666:" in registration["trainedBy"]
+
+
 def test_what_the_data_scientist_measured_was_measured_again(first: Run) -> None:
     checks = {check["name"]: check for check in first.documents["decisions/metrics.json"]["checks"]}
     claimed = [name for name in checks if "claim" in name]
