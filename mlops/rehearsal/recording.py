@@ -325,8 +325,8 @@ def _not_rehearsed(rehearsal: Rehearsal) -> tuple[report.NotRehearsed, ...]:
         importlib.import_module(name) for name in (*ADAPTERS, "mlops.rehearsal.server", "mlops.rehearsal.images")
     ]
     listed = [*assembly.Assembly(rehearsal.assembly_dir()).recorded(), *assembly.NOT_REHEARSED]
-    sandboxes = "sandboxes stand beside the way to production, and nobody launches one here"
-    listed += [(f"the stack {name}", sandboxes) for name in rehearsal.left_out()]
+    beside = "it stands beside this model's way to production"
+    listed += [(f"the stack {name}", beside) for name in rehearsal.left_out()]
     for module in (*modules, xgboost_algorithm):
         listed.extend(getattr(module, "NOT_REHEARSED", ()))
     unique = dict.fromkeys(listed)

@@ -217,9 +217,13 @@ class Rehearsal:
         return outputs[f"{self._project()}-foundation"]
 
     def _rehearsed(self, cloud: assembly.Assembly) -> list[str]:
-        """Return the stacks that the way to production needs: all but those of the sandboxes, where people work."""
-        beside = f"{self._project()}-sandbox"
-        return [name for name in cloud.stacks if not name.startswith(beside)]
+        """Return the stacks that the model's way to production needs.
+
+        All but those of the sandboxes, where people work, and, for a model that nobody hands over, the data scientists'.
+        """
+        project = self._project()
+        beside = [f"{project}-sandbox", *([] if self.model.handover else [f"{project}-data-science"])]
+        return [name for name in cloud.stacks if not name.startswith(tuple(beside))]
 
     def left_out(self) -> list[str]:
         """Return the stacks that are not deployed here."""

@@ -1,7 +1,8 @@
 """Every way in which the four accounts and their regions can be one and the same, synthesized.
 
-Fifteen partitions of four accounts times fifteen of their regions: the stacks that hold the policies between accounts
-are synthesized for each of the 225, a model's own stacks for each partition of the accounts, and of the regions.
+Fifteen partitions of four accounts times fifteen of their regions are 225 ways; 137 of them differ by more than which
+of staging and prod is called which. The stacks that hold the policies between accounts are synthesized for each of
+these, a model's own stacks for each partition of the accounts, and of the regions.
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ def partitions(count: int) -> list[tuple[int, ...]]:
 
 
 SHARINGS = partitions(len(PLACES))
+
+
+def swapped(groups: tuple[int, ...]) -> tuple[int, ...]:
+    """The same partition with staging and prod exchanged, its groups numbered in order again."""
+    *others, staging, prod = groups
+    order = list(dict.fromkeys((*others, prod, staging)))
+    return tuple(order.index(group) for group in (*others, prod, staging))
+
+
+def mirrored(*groups: tuple[int, ...]) -> bool:
+    """Whether the ways with staging and prod exchanged have been looked at before."""
+    return tuple(map(swapped, groups)) < groups
+
+
+WAYS = [(accounts, regions) for accounts in SHARINGS for regions in SHARINGS if not mirrored(accounts, regions)]
 
 
 def environments(
@@ -114,7 +130,7 @@ def stacks_by_place(output: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("accounts", SHARINGS, ids=lambda groups: "".join(map(str, groups)))
 def test_any_accounts_and_any_regions_may_be_the_same(accounts: tuple[int, ...], tmp_path: Path) -> None:
-    for regions in SHARINGS:
+    for regions in (regions for one, regions in WAYS if one == accounts):
         settings = environments(accounts, regions)
         output = tmp_path / "".join(map(str, regions))
         templates = synthesized(output, settings, {})
@@ -145,7 +161,7 @@ def abalone() -> dict[str, ModelSettings]:
 
 @pytest.mark.parametrize(
     ("accounts", "regions"),
-    [*((one, (0, 0, 0, 0)) for one in SHARINGS), *((SHARINGS[-1], one) for one in SHARINGS[1:])],
+    [way for way in WAYS if way[1] == SHARINGS[0] or way[0] == SHARINGS[-1]],
     ids=lambda groups: "".join(map(str, groups)),
 )
 def test_a_model_is_handed_over_and_deployed_wherever_the_accounts_are(
@@ -191,6 +207,14 @@ def test_without_an_organization_the_listed_accounts_alone_are_admitted(tmp_path
     }
     assert roots
     assert all(any(account in root for account in ACCOUNTS) for root in roots)
+
+
+def test_no_way_is_left_out_but_mirrors() -> None:
+    assert len(SHARINGS) == 15
+    assert len(WAYS) == 137
+    for accounts in SHARINGS:
+        for regions in SHARINGS:
+            assert (accounts, regions) in WAYS or (swapped(accounts), swapped(regions)) in WAYS
 
 
 def test_faults_are_noticed() -> None:
