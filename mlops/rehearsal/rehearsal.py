@@ -219,7 +219,7 @@ class Rehearsal:
     def _rehearsed(self, cloud: assembly.Assembly) -> list[str]:
         """Return the stacks that the model's way to production needs.
 
-        All but those of the sandboxes, where people work, and, for a model that nobody hands over, the data scientists'.
+        All but those of the sandboxes, where people work, and those of data scientists who hand nothing over of it.
         """
         project = self._project()
         beside = [f"{project}-sandbox", *([] if self.model.handover else [f"{project}-data-science"])]
