@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import CfnParameter, Stack
+from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
@@ -28,3 +33,38 @@ def admit_targets(accounts: Accounts, *, region: str, key: kms.Key, artifacts: s
             [artifacts.arn_for_objects(f"{accounts.project}-*")],
         )
     )
+
+
+def regional_key(stack: Stack, region: str) -> str:
+    """Return the key of the artifacts in another region, which only the owner of the account can tell.
+
+    A stack knows nothing of another region; and an alias, which it could know, does not hold for the actions in other
+    accounts (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_EncryptionKey.html).
+    """
+    parameter = CfnParameter(
+        stack,
+        f"ArtifactKey{region.title().replace('-', '')}",
+        description=f"Output KeyArn of the stack with the artifacts in {region}",
+        allowed_pattern=rf"arn:[a-z-]+:kms:{region}:[0-9]{{12}}:key/[0-9a-z-]+",
+    )
+    return parameter.value_as_string
+
+
+def pipeline_stores(
+    region: str, *, bucket: str, key_arn: str, buckets: Mapping[str, str], keys: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return where a pipeline in `region` keeps its artifacts, as properties of the pipeline.
+
+    In `bucket` alone, or also in one of `buckets`, encrypted by one of `keys`, for each other region it deploys to.
+    """
+
+    def store(location: str, key: str) -> codepipeline.CfnPipeline.ArtifactStoreProperty:
+        encryption = codepipeline.CfnPipeline.EncryptionKeyProperty(id=key, type="KMS")
+        return codepipeline.CfnPipeline.ArtifactStoreProperty(type="S3", location=location, encryption_key=encryption)
+
+    here = store(bucket, key_arn)
+    if not buckets:
+        return {"artifact_store": here}
+    mapping = codepipeline.CfnPipeline.ArtifactStoreMapProperty
+    there = [mapping(region=name, artifact_store=store(one, keys[name])) for name, one in buckets.items()]
+    return {"artifact_stores": [mapping(region=region, artifact_store=here), *there]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import ArnFormat, CfnParameter, Stack
+from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -13,17 +13,17 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from mlops_constructs import pipeline_actions as actions
+from mlops_constructs.artifact_store import pipeline_stores, regional_key
 from mlops_constructs.build_project import BuildProject
 from mlops_constructs.deployment_role import DeploymentRole
+from mlops_constructs.deployment_stage import DeploymentStage
 from mlops_constructs.image_build import IMAGE_VARIABLE, ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
 from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
+from mlops_constructs.pipeline_functions import PipelineFunctions
 from mlops_constructs.roles import ServiceRole
-from mlops_constructs.serving_target import Remote, ServingTarget
+from mlops_constructs.serving_target import ServingTarget
 from mlops_constructs.settings import CodeConnectionsSource, ModelSettings, S3Source
-from mlops_constructs.workflow_functions import PipelineFunctions
-
-CHANGE_SET = "pipeline"
 
 
 class ModelPipeline(Construct):
@@ -73,7 +73,7 @@ class ModelPipeline(Construct):
         )
         self._prefix = artifacts_prefix
         self._regional_keys = {
-            region: self._regional_key(region)
+            region: regional_key(Stack.of(self), region)
             for region in dict.fromkeys(remote.region for remote in self._remotes if remote.artifacts)
         }
         self._grant(artifacts, artifacts_prefix, key)
@@ -85,7 +85,13 @@ class ModelPipeline(Construct):
             # Never superseded: an approval must not promote another run than the one that was judged.
             execution_mode="QUEUED",
             role_arn=self.role.arn,
-            **self._stores(artifacts, key),
+            **pipeline_stores(
+                Stack.of(self).region,
+                bucket=artifacts.bucket_name,
+                key_arn=key.key_arn,
+                buckets={remote.region: remote.artifacts for remote in self._remotes if remote.artifacts},
+                keys=self._regional_keys,
+            ),
             stages=self._stages(),
         )
         self.role.required_by(self.pipeline)
@@ -98,53 +104,17 @@ class ModelPipeline(Construct):
             actions.stage("Build", self._builds()),
             actions.stage("Train", self._train()),
         ]
+        role = self._deployment_role
+        deployment = DeploymentStage(
+            functions=self._functions,
+            verification_arn=self._verification.ref,
+            deployment_role_arn=role.arn if role is not None else None,
+        )
         for target in self._targets:
             if target.environment == self._model.deploy.approval_before:
                 stages.append(actions.stage("Approve", self._approve()))
-            stages.append(actions.stage(target.environment.capitalize(), self._deploy(target)))
+            stages.append(actions.stage(target.environment.capitalize(), deployment.actions(target)))
         return stages
-
-    def _regional_key(self, region: str) -> str:
-        """Return the key of the artifacts in another region, which only the owner of the account can tell.
-
-        A stack knows nothing of another region; and an alias, which it could know, does not hold for the actions in
-        other accounts (https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_EncryptionKey.html).
-        """
-        parameter = CfnParameter(
-            Stack.of(self),
-            f"ArtifactKey{region.title().replace('-', '')}",
-            description=f"Output KeyArn of the stack with the artifacts in {region}",
-            allowed_pattern=rf"arn:[a-z-]+:kms:{region}:[0-9]{{12}}:key/[0-9a-z-]+",
-        )
-        return parameter.value_as_string
-
-    def _stores(self, artifacts: s3.IBucket, key: kms.IKey) -> dict[str, Any]:
-        """Return where the artifacts are: in one bucket, or in one for each region that something is deployed to."""
-        store, encryption = (
-            codepipeline.CfnPipeline.ArtifactStoreProperty,
-            codepipeline.CfnPipeline.EncryptionKeyProperty,
-        )
-        here = store(type="S3", location=artifacts.bucket_name, encryption_key=encryption(id=key.key_arn, type="KMS"))
-        there = {remote.region: remote.artifacts for remote in self._remotes if remote.artifacts}
-        if not there:
-            return {"artifact_store": here}
-        mapping = codepipeline.CfnPipeline.ArtifactStoreMapProperty
-        return {
-            "artifact_stores": [
-                mapping(region=Stack.of(self).region, artifact_store=here),
-                *(
-                    mapping(
-                        region=region,
-                        artifact_store=store(
-                            type="S3",
-                            location=bucket,
-                            encryption_key=encryption(id=self._regional_keys[region], type="KMS"),
-                        ),
-                    )
-                    for region, bucket in there.items()
-                ),
-            ]
-        }
 
     def _code_source(self) -> Action:
         source = self._model.source
@@ -191,92 +161,6 @@ class ModelPipeline(Construct):
                 run_order=2,
                 namespace="Model",
             ),
-        ]
-
-    def _deploy(self, target: ServingTarget) -> list[Action]:
-        name = target.environment.capitalize()
-        namespace, copy = f"{name}Stack", f"{name}Copy"
-        remote, role = target.remote, self._deployment_role_arn(target)
-        replicated = remote is not None and remote.artifacts is not None
-        served = {
-            "ModelDataUrl": f"#{{{copy}.ModelDataUrl}}" if replicated else "#{Model.ModelDataUrl}",
-            "ImageUri": (remote.image_uri if remote else None) or "#{Model.ImageUri}",
-        }
-        first = 2 if replicated else 1
-        elsewhere = {
-            "assumed": remote.pipeline_role_arn if remote else None,
-            "region": remote.region if remote and replicated else None,
-        }
-        return [
-            *(self._replicate(remote, copy) if remote and replicated else []),
-            actions.create_change_set(
-                "ChangeSet",
-                stack=target.stack,
-                change_set=CHANGE_SET,
-                template=f"Synth::{target.stack}.template.json",
-                role_arn=role,
-                parameters={"ModelPackageArn": "#{Model.ModelPackageArn}", **served},
-                artifact="Synth",
-                run_order=first,
-                **elsewhere,
-            ),
-            actions.run_function(
-                "Inspect",
-                function=self._functions.inspect_change_set.function.function_name,
-                parameters={"stackName": target.stack, "changeSetName": CHANGE_SET, "access": target.access},
-                run_order=first + 1,
-            ),
-            actions.execute_change_set(
-                "Execute",
-                stack=target.stack,
-                change_set=CHANGE_SET,
-                run_order=first + 2,
-                namespace=namespace,
-                **elsewhere,
-            ),
-            actions.run_state_machine(
-                "Verify",
-                arn=self._verification.ref,
-                payload={
-                    "run": EXECUTION_ID,
-                    "environment": target.environment,
-                    "endpointName": target.endpoint,
-                    "endpointConfigName": f"#{{{namespace}.EndpointConfigName}}",
-                    "modelDataUrl": served["ModelDataUrl"],
-                    "imageUri": served["ImageUri"],
-                    "access": target.access,
-                },
-                run_order=first + 3,
-                namespace=f"{name}Verify",
-            ),
-        ]
-
-    def _deployment_role_arn(self, target: ServingTarget) -> str:
-        if target.remote is not None:
-            return target.remote.deployment_role_arn
-        if self._deployment_role is None:
-            msg = f"{target.environment} is in the account of the tools, and no role deploys there"
-            raise ValueError(msg)
-        return self._deployment_role.arn
-
-    def _replicate(self, remote: Remote, namespace: str) -> list[Action]:
-        """Copy the model to the region of its endpoint: SageMaker takes it from nowhere else."""
-        function = self._functions.replicate_model
-        if function is None:
-            msg = f"no function copies models to {remote.region}"
-            raise ValueError(msg)
-        return [
-            actions.run_function(
-                "Replicate",
-                function=function.function.function_name,
-                parameters={
-                    "modelDataUrl": "#{Model.ModelDataUrl}",
-                    "bucket": remote.artifacts,
-                    "region": remote.region,
-                },
-                run_order=1,
-                namespace=namespace,
-            )
         ]
 
     def _approve(self) -> list[Action]:

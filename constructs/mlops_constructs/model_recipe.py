@@ -18,6 +18,7 @@ from mlops_constructs.messaging import DeadLetterQueue
 from mlops_constructs.model_image import ModelImage
 from mlops_constructs.model_pipeline import ModelPipeline
 from mlops_constructs.model_registry import ModelRegistry
+from mlops_constructs.pipeline_functions import PipelineFunctions
 from mlops_constructs.release_workflow import ReleaseWorkflow
 from mlops_constructs.retention import retention
 from mlops_constructs.serving_target import Remote, ServingTarget
@@ -26,7 +27,7 @@ from mlops_constructs.settings.xgboost_images import VERSIONS, image_uri
 from mlops_constructs.shared_resources import SharedResources
 from mlops_constructs.training_workflow import TrainingWorkflow
 from mlops_constructs.verification_workflow import VerificationWorkflow
-from mlops_constructs.workflow_functions import PipelineFunctions, WorkflowFunctions
+from mlops_constructs.workflow_functions import WorkflowFunctions
 
 CODE_PIPELINE_PREFIX_LENGTH = 20
 """CodePipeline keeps artifacts below the first 20 characters of the pipeline's name."""
