@@ -95,7 +95,6 @@ class ModelRecipe(Construct):
         elsewhere = where.region != tools.region
         algorithm = self._model.algorithm
         return Remote(
-            account=where.account,
             region=where.region,
             pipeline_role_arn=accounts.role(environment, TargetRole.PIPELINE),
             observer_role_arn=accounts.role(environment, TargetRole.OBSERVER),

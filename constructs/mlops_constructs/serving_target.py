@@ -9,7 +9,6 @@ from dataclasses import dataclass
 class Remote:
     """An environment in another account or region than the tools."""
 
-    account: str
     region: str
     pipeline_role_arn: str
     """The pipeline becomes it to deploy."""
