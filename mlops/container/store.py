@@ -127,12 +127,6 @@ def find(repository: str, digest: str) -> StoredImage | None:
     return load(digest) if digest in tags.values() else None
 
 
-def find_context(repository: str, tag: str) -> StoredImage | None:
-    """Return the image of `repository` that was made of the build context with this digest."""
-    digest = _tags(repository).get(tag)
-    return load(digest) if digest else None
-
-
 def load(digest: str) -> StoredImage | None:
     """Return the image with that digest, of whatever repository."""
     if not _DIGEST.fullmatch(digest):
