@@ -73,7 +73,7 @@ def make_candidate(model: ModelSettings, data: str, folder: Path) -> CandidateFi
 def _prepared(model: ModelSettings, raw: Path, folder: Path) -> Path:
     """Check and divide the data; return the folder of the results."""
     settings = folder / "settings.json"
-    _written(settings, json.dumps(model.model_dump(mode="json"), sort_keys=True))
+    _written(settings, json.dumps(model.model_dump(mode="json")))
     base = folder / "prepare"
     _linked(base / "input" / "raw" / raw.name, raw)
     _run([str(_PROGRAMS), "prepare", "--settings", str(settings), "--base", str(base)], folder)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops.rehearsal import (
+    cloudformation_types_apigateway,
+    cloudformation_types_autoscaling,
     cloudformation_types_compute,
     cloudformation_types_data,
     cloudformation_types_delivery,
@@ -32,6 +34,8 @@ MODULES = (
     cloudformation_types_monitoring,
     cloudformation_types_delivery,
     cloudformation_types_registry,
+    cloudformation_types_autoscaling,
+    cloudformation_types_apigateway,
 )
 """Importing a module registers its types."""
 

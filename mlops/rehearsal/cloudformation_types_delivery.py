@@ -145,6 +145,12 @@ class Endpoint(_SageMaker):
         }
     )
     noun = "Endpoint"
+    limits = (
+        (
+            "the status of a stack whose endpoint was rolled back by an alarm",
+            "the update counts as complete, as users of CloudFormation and Terraform report; AWS does not document it",
+        ),
+    )
 
     def create(self, call: Call, properties: Properties) -> Made:
         """Create the endpoint and wait for it."""

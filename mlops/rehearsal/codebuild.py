@@ -23,6 +23,10 @@ NOT_REHEARSED: tuple[tuple[str, str], ...] = (
     ("the build image, compute type and privileged mode", "commands run on this machine, without a container"),
     ("network access of a build", "HTTP proxies that nobody answers keep commands from reaching anything"),
     ("processes that a build command leaves in the background", "each command's processes end with it"),
+    (
+        "the CDK's validation in a build of what was built before",
+        "the first build of a source validates its templates; those of a later build are the same",
+    ),
     ("caches, test reports and VPC settings of a build", "they have no effect on what the build does here"),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import threading
@@ -23,6 +24,8 @@ from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 PRINCIPAL = "codebuild.amazonaws.com"
 _IMAGE_BUILD = "mlops build-image"
+_VALIDATED: set[str] = set()
+"""What has been built once: the CDK's validation of the same templates, half of a synthesis, would say the same."""
 
 
 def start(build: Build) -> None:
@@ -39,6 +42,8 @@ class _Runner:
         self.deadline = time.monotonic() + 60 * int(build.document["timeoutInMinutes"])
         self.log = BuildLog(build, self.client)
         self.spec: Buildspec | None = None
+        self._tree = ""
+        """Digest of the source and of what is done with it."""
 
     def client(self, service: str) -> Any:
         return credentials.client(service, role_arn=self.role, region=self.build.region, principal=PRINCIPAL)
@@ -184,12 +189,14 @@ class _Runner:
                 raise BuildError(code, f"stat {declared}: no such file or directory")
             declared = path.read_text(encoding="utf-8")
         self.spec = parse(declared)
+        self._tree = hashlib.sha256(f"{self._tree}\n{declared}".encode()).hexdigest()
 
     def _unpack(self, bucket: str, key: str, folder: Path, *, version: str = "") -> None:
         asked = {"Bucket": bucket, "Key": key, **({"VersionId": version} if version else {})}
         try:
             answer = self.client("s3").get_object(**asked)
             content = answer["Body"].read()
+            self._tree += hashlib.sha256(content).hexdigest()
         except ClientError as error:
             code = "CLIENT_ERROR"
             message = f"{reason(error)} for primary source and source version arn:aws:s3:::{bucket}/{key}"
@@ -213,7 +220,10 @@ class _Runner:
         environment = credentials.environment_for(
             self.role, self.build.region, principal=PRINCIPAL, source_arn=self.build.document["arn"]
         )
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the next build starts faster from compiled modules
         environment |= self.workspace.stand_in_for_install() | self._codebuild_variables()
+        if self._tree in _VALIDATED:
+            environment["CDK_VALIDATION"] = "false"
         environment |= dict(spec.variables) | self._stored(spec)
         for variable in self.build.document["environment"]["environmentVariables"]:
             environment[variable["name"]] = self._value(variable)
@@ -297,6 +307,8 @@ class _Runner:
 
     def _finish(self) -> None:
         status = "SUCCEEDED" if self.ok else "FAILED"
+        if self.ok:
+            _VALIDATED.add(self._tree)
         shell, spec = self.build.shell, self.spec
         if self.build.stopping.is_set():
             status = "STOPPED"

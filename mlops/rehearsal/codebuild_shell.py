@@ -76,6 +76,8 @@ class Workspace:
             store.VARIABLE: str(store.folder()),
             "npm_config_offline": "true",
             "npm_config_update_notifier": "false",
+            # What it works out about Unicode costs a second; the tree of a build is always new.
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(python / ".cache" / "hypothesis"),
             # Unpacking jsii's packages costs seconds, and what they are called holds their digest.
             "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(python / ".cache" / "jsii"),
         }

@@ -49,11 +49,10 @@ class Task:
         """
         known = {"codepipeline.PipelineExecutionId": self.run.id}
         known |= {f"variables.{name}": value for name, value in self.run.variables.items()}
-        with self.run.lock:
-            for done in self.run.actions:
-                space = done.action.get("namespace")
-                if space and done.state == "Succeeded":
-                    known |= {f"{space}.{name}": value for name, value in done.variables.items()}
+        for done in self.run.known():
+            space = done.action.get("namespace")
+            if space and done.state == "Succeeded":
+                known |= {f"{space}.{name}": value for name, value in done.variables.items()}
         for key, value in (self.action.get("configuration") or {}).items():
             missing = [name for name in VARIABLE.findall(str(value)) if name not in known]
             if missing:

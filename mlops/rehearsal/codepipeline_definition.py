@@ -19,7 +19,9 @@ PROVIDERS: Mapping[str, tuple[str, ...]] = {
 }
 """The action providers that are executed, with the configuration that they cannot do without."""
 ACTION_MODES = ("CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "CREATE_UPDATE", "DELETE_ONLY")
-_STAGE_KEYS = {"name", "actions", "blockers"}
+FAILURE_RESULTS = ("FAIL", "RETRY", "ROLLBACK")
+"""What a stage may do by itself when it fails."""
+_STAGE_KEYS = {"name", "actions", "blockers", "onFailure"}
 _NAMESPACES = {"codepipeline", "variables"}
 
 
@@ -90,6 +92,7 @@ def _stage(stage: Mapping[str, Any], *, first: bool) -> Iterator[str]:
         yield f"stage {name}: {', '.join(unknown)} is not rehearsed"
     if stage.get("blockers"):
         yield f"stage {name}: blockers are not rehearsed"
+    yield from _on_failure(name, stage.get("onFailure") or {}, first=first)
     if not stage["actions"]:
         yield f"stage {name} must have at least one action"
     names = [action["name"] for action in stage["actions"]]
@@ -101,6 +104,18 @@ def _stage(stage: Mapping[str, Any], *, first: bool) -> Iterator[str]:
             yield f"stage {name}: source action {action['name']} is only allowed in the first stage"
         if first and not source:
             yield f"stage {name}: action {action['name']} is no source action; the first stage holds nothing else"
+
+
+def _on_failure(stage: str, reaction: Mapping[str, Any], *, first: bool) -> Iterator[str]:
+    result = reaction.get("result")
+    if reaction.get("conditions"):
+        yield f"stage {stage}: conditions of onFailure are not rehearsed"
+    elif reaction and result not in FAILURE_RESULTS:
+        yield f"stage {stage}: onFailure with result {result} is not rehearsed ({', '.join(FAILURE_RESULTS)} are)"
+    if result == "ROLLBACK" and first:
+        yield f"stage {stage}: a source stage cannot be rolled back"
+    if reaction.get("retryConfiguration") and result != "RETRY":
+        yield f"stage {stage}: a retryConfiguration needs onFailure with result RETRY"
 
 
 def _action(stage: str, action: Mapping[str, Any], *, produced: set[str], namespaces: set[str]) -> Iterator[str]:

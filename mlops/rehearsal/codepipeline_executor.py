@@ -32,7 +32,9 @@ class Turnstiles:
         self._queues: dict[str, list[str]] = {}
 
     def join(self, run: PipelineRun) -> None:
-        """Take a place behind every execution that started before."""
+        """Take a place behind every execution that started before; a rollback goes straight to its stage."""
+        if run.rolled_back:
+            return
         with self._changed:
             self._queues.setdefault(run.name, []).append(run.id)
 
@@ -52,6 +54,8 @@ class Turnstiles:
     def _may_enter(self, run: PipelineRun, stage: str) -> bool:
         if self._inside.get((run.name, stage)) is not None:
             return False
+        if run.rolled_back:
+            return True
         ahead = self._queues[run.name][: self._queues[run.name].index(run.id)]
         order = [one["name"] for one in run.pipeline["stages"]]
         place = order.index(stage)
@@ -83,19 +87,23 @@ class Turnstiles:
 TURNSTILES = Turnstiles()
 
 
-def start(run: PipelineRun, *, first: str | None = None, only_failed: bool = False) -> None:
+Reaction = Callable[[PipelineRun, str], None]
+"""What happens when an execution has failed in a stage, before anybody learns that it has ended."""
+
+
+def start(run: PipelineRun, failed: Reaction, *, first: str | None = None, only_failed: bool = False) -> None:
     """Walk through the pipeline in a thread of its own; from stage `first` on when a stage is tried again."""
     TURNSTILES.join(run)
     thread = threading.Thread(
-        target=_walk, args=(run, first, only_failed), name=f"pipeline {run.name} {run.id}", daemon=True
+        target=_walk, args=(run, failed, first, only_failed), name=f"pipeline {run.name} {run.id}", daemon=True
     )
     thread.start()
 
 
-def _walk(run: PipelineRun, first: str | None, only_failed: bool) -> None:  # noqa: FBT001 - private
+def _walk(run: PipelineRun, failed: Reaction, first: str | None, only_failed: bool) -> None:  # noqa: FBT001 - private
     pipeline_changed(run, "RESUMED" if first else "STARTED")
-    names = [stage["name"] for stage in run.pipeline["stages"]]
-    end = State.SUCCEEDED
+    names = [run.rolled_back] if run.rolled_back else [stage["name"] for stage in run.pipeline["stages"]]
+    end, lost = State.SUCCEEDED, None
     try:
         for name in names[names.index(first) if first else 0 :]:
             if run.stopping.is_set() or not TURNSTILES.enter(run, name):
@@ -103,9 +111,13 @@ def _walk(run: PipelineRun, first: str | None, only_failed: bool) -> None:  # no
                 break
             try:
                 end = _stage(run, name, resumed=name == first, only_failed=only_failed and name == first)
+                if end is State.FAILED and (mode := _retry_mode(run, name)):
+                    run.retries.setdefault(name, []).append("AutomatedStageRetry")
+                    end = _stage(run, name, resumed=True, only_failed=mode == "FAILED_ACTIONS")
             finally:
                 TURNSTILES.leave(run, name)
             if end is not State.SUCCEEDED:
+                lost = name if end is State.FAILED else None
                 break
     except Exception as error:  # noqa: BLE001 - a defect of the rehearsal must not look like a pipeline that runs
         end = State.FAILED
@@ -115,12 +127,21 @@ def _walk(run: PipelineRun, first: str | None, only_failed: bool) -> None:  # no
         with run.lock:
             run.state, run.updated = end, now()
         pipeline_changed(run, end.upper())
+        if lost:
+            failed(run, lost)
         run.finished.set()
 
 
+def _retry_mode(run: PipelineRun, stage: str) -> str | None:
+    """Return how the stage tries itself again, which it does once; None when it does not."""
+    reaction = run.stage(stage).get("onFailure") or {}
+    if reaction.get("result") != "RETRY" or "AutomatedStageRetry" in run.retries.get(stage, []):
+        return None
+    return str((reaction.get("retryConfiguration") or {}).get("retryMode", "FAILED_ACTIONS"))
+
+
 def _stage(run: PipelineRun, name: str, *, resumed: bool, only_failed: bool) -> State:
-    with run.lock:
-        run.stages[name] = State.IN_PROGRESS
+    run.enter(name)
     stage_changed(run, name, "RESUMED" if resumed else "STARTED", Phase.STARTED)
     actions = run.stage(name)["actions"]
     end, cause = State.SUCCEEDED, None

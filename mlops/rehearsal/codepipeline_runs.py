@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections.abc import Mapping
@@ -35,6 +36,9 @@ class ActionError(Exception):
 
 class Abandoned(Exception):  # noqa: N818 - not an error: somebody stopped the execution
     """Somebody stopped the execution and did not want to wait for this action."""
+
+
+_entrances = itertools.count(1)
 
 
 def now() -> datetime:
@@ -142,6 +146,14 @@ class PipelineRun:
     attempt: int = 1
     stop_reason: str | None = None
     stages: dict[str, State] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
+    """The stages that it was in, with the place of its last entrance among all entrances of all executions."""
+    retries: dict[str, list[str]] = field(default_factory=dict)
+    """What tried a stage again, by stage: "AutomatedStageRetry" or "ManualStageRetry", oldest first."""
+    rolled_back: str | None = None
+    """The one stage of an execution that is a rollback; None in a standard execution."""
+    target: PipelineRun | None = None
+    """The execution that a rollback goes back to."""
     waiting_for: str | None = None
     actions: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -156,6 +168,23 @@ class PipelineRun:
     def arn(self) -> str:
         """Return the ARN of the pipeline."""
         return f"arn:aws:codepipeline:{self.region}:{self.account}:{self.name}"
+
+    @property
+    def kind(self) -> str:
+        """Return the type of the execution."""
+        return "ROLLBACK" if self.target else "STANDARD"
+
+    def enter(self, stage: str) -> None:
+        """Put on record that the execution is in a stage now."""
+        with self.lock:
+            self.stages[stage] = State.IN_PROGRESS
+            self.entered[stage] = next(_entrances)
+
+    def known(self) -> list[ActionRun]:
+        """Return the attempts whose output the actions can use: a rollback has those of its target before its own."""
+        before = self.target.known() if self.target else []
+        with self.lock:
+            return [*before, *self.actions]
 
     def stage(self, name: str) -> Mapping[str, Any]:
         """Return the declaration of a stage."""
@@ -175,14 +204,18 @@ class PipelineRun:
             statusSummary=self.summary,
             artifactRevisions=[
                 {"name": one.outputs[0]["name"], "revisionId": one.revision["revisionId"], "created": one.updated}
-                for one in self.actions
+                for one in self.known()
                 if one.revision and one.outputs
             ],
             variables=[{"name": name, "resolvedValue": value} for name, value in self.variables.items()],
             trigger=self.trigger,
             executionMode="QUEUED",
-            executionType="STANDARD",
+            **self._rollback(),
         )
+
+    def _rollback(self) -> dict[str, Any]:
+        metadata = {"rollbackTargetPipelineExecutionId": self.target.id} if self.target else None
+        return {"executionType": self.kind, "rollbackMetadata": metadata}
 
     def summarize(self) -> dict[str, Any]:
         """Return it as ListPipelineExecutions does."""
@@ -192,11 +225,11 @@ class PipelineRun:
             statusSummary=self.summary,
             startTime=self.started,
             lastUpdateTime=self.updated,
-            sourceRevisions=[{"actionName": one.name, **one.revision} for one in self.actions if one.revision],
+            sourceRevisions=[{"actionName": one.name, **one.revision} for one in self.known() if one.revision],
             trigger=self.trigger,
             stopTrigger={"reason": self.stop_reason} if self.stop_reason else None,
             executionMode="QUEUED",
-            executionType="STANDARD",
+            **self._rollback(),
         )
 
 
@@ -205,9 +238,10 @@ def pipeline_state(pipeline: Mapping[str, Any], runs: list[PipelineRun]) -> list
     states = []
     for stage in pipeline["stages"]:
         name = stage["name"]
-        latest = next((run for run in reversed(runs) if name in run.stages), None)  # executions never overtake
+        # A rollback overtakes the executions that wait for something before the stage.
+        latest = max((run for run in runs if name in run.entered), key=lambda run: run.entered[name], default=None)
         inbound = [
-            {"pipelineExecutionId": run.id, "status": run.state.value, "type": "STANDARD"}
+            {"pipelineExecutionId": run.id, "status": run.state.value, "type": run.kind}
             for run in runs
             if run.waiting_for == name
         ]
@@ -230,10 +264,20 @@ def pipeline_state(pipeline: Mapping[str, Any], runs: list[PipelineRun]) -> list
                 inboundExecution=inbound[0] if inbound else None,
                 actionStates=actions,
                 latestExecution=latest
-                and {"pipelineExecutionId": latest.id, "status": latest.stages[name].value, "type": "STANDARD"},
+                and {"pipelineExecutionId": latest.id, "status": latest.stages[name].value, "type": latest.kind},
+                retryStageMetadata=_retries(latest.retries[name]) if latest and name in latest.retries else None,
             )
         )
     return states
+
+
+def _retries(triggers: list[str]) -> dict[str, Any]:
+    automated = triggers.count("AutomatedStageRetry")
+    return _present(
+        autoStageRetryAttempt=automated or None,
+        manualStageRetryAttempt=len(triggers) - automated or None,
+        latestRetryTrigger=triggers[-1],
+    )
 
 
 def _present(**fields: Any) -> dict[str, Any]:

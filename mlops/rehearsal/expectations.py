@@ -17,6 +17,7 @@ class Expectation:
         cause: words that the cause of the failure has to contain.
         needs_champion: whether a good model has to be in service before, and to be still answering after.
         needs_build: whether it can only strike where the pipeline builds a container image.
+        needs_steps: whether it can only strike where the traffic moves in steps.
         summary: what a person reads.
 
     """
@@ -26,7 +27,20 @@ class Expectation:
     cause: str = ""
     needs_champion: bool = False
     needs_build: bool = False
+    needs_steps: bool = False
     summary: str
+
+
+def _canary(summary: str) -> Expectation:
+    """SageMaker brings the traffic back without a word to CloudFormation: verification finds the old version."""
+    return Expectation(
+        status="Failed",
+        action="Prod/Verify",
+        cause="VerificationFailed",
+        needs_champion=True,
+        needs_steps=True,
+        summary=summary,
+    )
 
 
 EXPECTED: dict[Fault, Expectation] = {
@@ -109,4 +123,10 @@ EXPECTED: dict[Fault, Expectation] = {
         needs_champion=True,
         summary="verification stops the promotion in dev",
     ),
+    Fault.CANARY_ERRORS: _canary("an alarm on errors brings all traffic back to the champion, the pipeline stops"),
+    Fault.CANARY_SLOW: _canary("the alarm on latency brings all traffic back to the champion, the pipeline stops"),
+    Fault.CANARY_WRONG: _canary(
+        "the alarm on wrong answers brings all traffic back to the champion, the pipeline stops"
+    ),
+    Fault.CANARY_DIES: _canary("an alarm on errors brings all traffic back to the champion, the pipeline stops"),
 }

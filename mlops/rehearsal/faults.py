@@ -37,6 +37,18 @@ class Fault(StrEnum):
     """The serving container never answers /ping with 200, in a transform job or behind an endpoint."""
     SERVE_DIES = "serve-dies"
     """The serving process of the first endpoint that is invoked is killed."""
+    CANARY_ERRORS = "canary-errors"
+    """The new version answers every third request with 500 as soon as a part of the traffic moves to it."""
+    CANARY_SLOW = "canary-slow"
+    """The new version takes two seconds longer as soon as a part of the traffic moves to it."""
+    CANARY_WRONG = "canary-wrong"
+    """The new version answers 1 - p instead of p as soon as a part of the traffic moves to it."""
+    CANARY_DIES = "canary-dies"
+    """The new version's serving process is killed at the 20th request of the traffic that moves to it."""
+
+
+CANARY_FAULTS = (Fault.CANARY_ERRORS, Fault.CANARY_SLOW, Fault.CANARY_WRONG, Fault.CANARY_DIES)
+"""They strike deployments that move the traffic in steps, never one that moves all of it at once."""
 
 
 class FaultPlan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlops.rehearsal import iam_context, iam_ec2, iam_homes, iam_resources, iam_s3
+from mlops.rehearsal import iam_apigateway, iam_context, iam_ec2, iam_homes, iam_resources, iam_s3
 from mlops.rehearsal.iam_needs import ApiCall, Need
 
 _RENAMED = {
@@ -65,6 +65,8 @@ def needs_of(call: ApiCall) -> list[Need]:
         return iam_s3.needs_of(call)
     if call.service == "ec2":
         return iam_ec2.needs_of(call)
+    if call.service == "apigateway":
+        return [iam_apigateway.need_of(call)]
     if call.service == "dynamodb" and call.operation.startswith(("Batch", "Transact")):
         return list(_many_tables(call))
     call = _normalised(call)
@@ -181,7 +183,7 @@ def _normalised(call: ApiCall) -> ApiCall:
             extra["approval"] = prefix + "/".join(
                 str(params.get(name, "")) for name in ("pipelineName", "stageName", "actionName")
             )
-        case "codepipeline:RetryStageExecution":
+        case "codepipeline:RetryStageExecution" | "codepipeline:RollbackStage":
             extra["stage"] = prefix + f"{params.get('pipelineName')}/{params.get('stageName')}"
         case "logs:CreateLogStream" | "logs:PutLogEvents" | "logs:GetLogEvents":
             extra["logStream"] = (

@@ -180,6 +180,10 @@ _READERS: dict[str, Callable[[ApiCall], dict[str, Any]]] = {
         ),
         "lambda:principal": _first(call, "Principal"),
     },
+    "application-autoscaling": lambda call: {
+        "application-autoscaling:service-namespace": _first(call, "ServiceNamespace"),
+        "application-autoscaling:scalable-dimension": _first(call, "ScalableDimension"),
+    },
     "sts": lambda call: {
         "sts:externalid": _first(call, "ExternalId"),
         "sts:rolesessionname": _first(call, "RoleSessionName"),

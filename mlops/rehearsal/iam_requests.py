@@ -62,6 +62,8 @@ def model_name(environ: Environ, signed: Signature) -> str:
     path = environ.get("PATH_INFO", "")
     if signed.service == "sagemaker" and path.startswith("/endpoints/"):
         return "sagemaker-runtime"
+    if signed.service == "apigateway" and path.startswith("/v2/"):
+        return "apigatewayv2"
     if signed.service == "sagemaker" and path.endswith("BatchPutMetrics"):
         return "sagemaker-metrics"
     if signed.service == "sagemaker" and path.startswith("/FeatureGroup"):

@@ -113,6 +113,8 @@ _BY_TYPE: dict[str, dict[str, tuple[tuple[str, str], ...]]] = {
         "user": (("UserName", "user/{}"),),
         "group": (("GroupName", "group/{}"),),
     },
+    # Its id is made by the service; policies can tell targets of one namespace from those of others, no more.
+    "application-autoscaling": {"scalabletarget": (("ServiceNamespace", "scalable-target/{}"),)},
     "codeconnections": {"connection": (("ConnectionArn", "{}"),)},
     "codestar-connections": {"connection": (("ConnectionArn", "{}"),)},
 }
@@ -127,6 +129,7 @@ _BY_ACTION: dict[str, tuple[tuple[str, str], ...]] = {
     "lambda:ListTags": (("Resource", "{}"),),
     "codepipeline:PutApprovalResult": (("approval", "{}"),),
     "codepipeline:RetryStageExecution": (("stage", "{}"),),
+    "codepipeline:RollbackStage": (("stage", "{}"),),
     "codepipeline:ListTagsForResource": (("resourceArn", "{}"),),
     "codebuild:BatchGetBuilds": (("ids[]", "project/{}"),),
     "codebuild:StopBuild": (("id", "project/{}"),),

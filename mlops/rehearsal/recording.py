@@ -12,13 +12,16 @@ from mlops.container import store
 from mlops.rehearsal import assembly, missing_statement, xgboost_algorithm
 from mlops.rehearsal.expectations import EXPECTED, Expectation
 from mlops.rehearsal.least_privilege import role_uses
+from mlops.rehearsal.load_report import version_of
 from mlops.rehearsal.rehearsal import Rehearsal, Run
 from mlops.rehearsal.server import ADAPTERS
 from mlops.rehearsal.statements import Statement
 from mlops.rehearsal.timeline import TIMELINE, Event, Kind, Phase
 from mlops.report import documents
 from mlops.report import record as report
+from mlops.report.traffic import Traffic
 from mlops_constructs.settings import ModelSettings
+from mlops_constructs.settings.serving import VARIANT
 
 LOG_LINES = 60
 _ROUND = re.compile(r"^\[(?P<round>\d+)\](?P<metrics>(?:\t\w+-\w+:[-\w.+]+)+)")
@@ -31,7 +34,9 @@ _STATES = {
 }
 
 
-def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -> report.RunRecord:
+def record_run(
+    rehearsal: Rehearsal, run: Run, *, champion: Run | None = None, traffic: Traffic | None = None
+) -> report.RunRecord:
     """Return everything that the report of `run` shows; `champion` is the run before it, if there was one."""
     fault = _fault(rehearsal, run, champion)
     succeeded = run.status == "Succeeded"
@@ -77,6 +82,7 @@ def record_run(rehearsal: Rehearsal, run: Run, *, champion: Run | None = None) -
         lineage=_lineage(rehearsal, run, model),
         images=_images(run),
         fault=fault,
+        traffic=traffic,
         not_rehearsed=_not_rehearsed(rehearsal),
         log=_log(),
     )
@@ -276,6 +282,8 @@ def _fault(rehearsal: Rehearsal, run: Run, champion: Run | None) -> report.Fault
         observed += f" in {failure[0]}: {failure[1]}"
     if run.executions_started != 1:
         observed += f"; {run.executions_started} executions were started"
+    if run.rollbacks:
+        observed += f"; rolled back: {', '.join(run.rollbacks)}"
     if champion is not None and not shortfalls:
         observed += "; the model that was in service before still answers"
     return report.FaultOutcome(
@@ -293,6 +301,7 @@ def shortcomings(expected: Expectation, run: Run) -> list[str]:
         found.append(f"it should have ended {expected.status}")
     if run.executions_started != 1:
         found.append("one execution should have been started")
+    found += [f"going back should have succeeded ({one})" for one in run.rollbacks if not one.endswith(": Succeeded")]
     if expected.action is not None:
         action, cause = run.failure() or ("nothing", "")
         if action != expected.action:
@@ -309,14 +318,13 @@ def still_serving(rehearsal: Rehearsal, champion: Run | None) -> list[str]:
     target = rehearsal.environments[-1]
     _, rows = rehearsal.test_rows(champion.execution_id)
     answers = rehearsal.predict(target, "\n".join(rows)).split()
-    serving = rehearsal.serving(target)
+    serving, before = rehearsal.serving(target) or "nothing", rehearsal.champion_configuration or "nothing"
     asked = champion.documents.get(f"deployments/{target}.json", {})
     if len(answers) != len(rows):
         return [f"the endpoint in {target} gave {len(answers)} answers to {len(rows)} rows"]
-    if serving != rehearsal.champion_configuration:
-        return [
-            f"the endpoint in {target} serves {serving}, it should serve {rehearsal.champion_configuration}, {asked}"
-        ]
+    # A stage that was rolled back serves the same version by a configuration of another name.
+    if version_of(serving, VARIANT, "") != version_of(before, VARIANT, ""):
+        return [f"the endpoint in {target} serves {serving}, it should serve {before}, {asked}"]
     return []
 
 

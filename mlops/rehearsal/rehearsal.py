@@ -28,20 +28,23 @@ from mlops.rehearsal import (
     sample_data,
     statements,
 )
+from mlops.rehearsal.clock import CLOCK, DEFAULT_SCALE
 from mlops.rehearsal.faults import FAULTS, Fault
 from mlops.rehearsal.handing_over import HandoverError, hand_over
 from mlops.rehearsal.routes import Approver, route_of
 from mlops.rehearsal.server import EmulatedAws
 from mlops.rehearsal.statements import Statement
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
-from mlops_constructs.settings import Environment, ModelSettings, S3Source, Settings, load_settings
+from mlops_constructs.settings import Environment, EnvironmentName, ModelSettings, S3Source, Settings, load_settings
+from mlops_constructs.settings.serving_rows import labelled_rows
 
 START_LIMIT_SECONDS = 60.0
 """How long an uploaded object may take to start the pipeline, before the rehearsal says that it did not."""
 RUN_LIMIT_SECONDS = 900.0
 GIVE_UP_SECONDS = 20.0
 """How long an event that cannot be handled may be tried again, before it has to be a dead letter."""
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
+"""How often a run is looked at: each look is requests to the emulated AWS, which the same processors serve."""
 
 
 class RehearsalError(RuntimeError):
@@ -58,6 +61,8 @@ class Run:
     fault: Fault | None = None
     documents: dict[str, Any] = field(default_factory=dict)
     executions_started: int = 1
+    rollbacks: list[str] = field(default_factory=list)
+    """How the executions ended by which a stage went back to an earlier version, oldest first: "Prod: Succeeded"."""
     began: float = 0.0
     without: Statement | None = None
     """The statement that was missing."""
@@ -117,10 +122,12 @@ class Rehearsal:
         rows: int | None = None,
         data: str | None = None,
         environments: Path | None = None,
+        time_scale: float = DEFAULT_SCALE,
     ) -> None:
         """Read the settings of `model`.
 
-        `data` is CSV with a header to use instead of generated data, `environments` another file than the project's.
+        `data` is CSV with a header to use instead of generated data, `environments` another file than the project's,
+        `time_scale` how many seconds pass in the emulated AWS while one passes here.
 
         Raises:
             SettingsError: the configuration is wrong.
@@ -138,6 +145,7 @@ class Rehearsal:
         sample_data.require(self.model, data)
         self._approver, self._root, self._rows, self._data = approver, root, rows, data
         self._environments = environments.absolute() if environments else None
+        self._time_scale = time_scale
         self._name = f"{self.settings.environments.project}-{model}"
         self.route = route_of(self.model, self._name)
         tools, places = self.settings.environments.tools, self._places()
@@ -158,6 +166,7 @@ class Rehearsal:
         """Synthesize, start and deploy."""
         credentials.scrub_environment()
         processes.reopen()
+        CLOCK.reset(self._time_scale)
         try:
             self._begin()
         except BaseException:
@@ -219,11 +228,16 @@ class Rehearsal:
     def _rehearsed(self, cloud: assembly.Assembly) -> list[str]:
         """Return the stacks that the model's way to production needs.
 
-        All but those of the sandboxes, where people work, and those of data scientists who hand nothing over of it.
+        All but those of the sandboxes, where people work, those of data scientists who hand nothing over of it, and the
+        APIs in front of what serves, but where they count the outcomes of an A/B test.
         """
         project = self._project()
         beside = [f"{project}-sandbox", *([] if self.model.handover else [f"{project}-data-science"])]
-        return [name for name in cloud.stacks if not name.startswith(tuple(beside))]
+        apis = {f"{project}-api-{target}" for target in EnvironmentName if not self._counts_outcomes(target)}
+        return [name for name in cloud.stacks if name not in apis and not name.startswith(tuple(beside))]
+
+    def _counts_outcomes(self, target: EnvironmentName) -> bool:
+        return target in self.model.deployed_environments and self.model.deploy.rollout_in(target).type == "a-b"
 
     def left_out(self) -> list[str]:
         """Return the stacks that are not deployed here."""
@@ -249,6 +263,11 @@ class Rehearsal:
     def builds_image(self) -> bool:
         """Whether the route builds the container image."""
         return self.model.container is not None and self.model.container.path is not None
+
+    @property
+    def moves_in_steps(self) -> bool:
+        """Whether a new version gets a part of the traffic in prod before it gets all of it."""
+        return self.model.deploy.rollout_in("prod").type not in {"all-at-once", "a-b"}
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -313,6 +332,7 @@ class Rehearsal:
             self._bring(data)
             execution = self._started(before)
             status = self._follow(execution)
+            rollbacks = self._settled(execution)
             started = [one for one in self.route.executions() if one not in before]
         finally:
             FAULTS.activate(None)
@@ -323,6 +343,7 @@ class Rehearsal:
             fault=fault,
             documents=self._documents(execution),
             executions_started=len(started),
+            rollbacks=rollbacks,
             began=began,
         )
 
@@ -390,7 +411,7 @@ class Rehearsal:
 
     def test_rows(self, execution: str, count: int = 5) -> tuple[list[str], list[str]]:
         """Return (labels, feature rows) of the first `count` held-out rows of a run."""
-        key = f"{self.model.name}/runs/{execution}/prepared/test/test.csv"
+        key = f"{self.model.name}/runs/{execution}/{labelled_rows(self.model.serving)}"
         body = self._client("s3").get_object(Bucket=self.artifact_bucket, Key=key)["Body"].read().decode()
         pairs = [line.split(",", 1) for line in body.splitlines()[:count]]
         return [label for label, _ in pairs], [row for _, row in pairs]
@@ -434,6 +455,17 @@ class Rehearsal:
             limit += self.route.answer_approvals(self._approver, answered)
             time.sleep(POLL_SECONDS)
         msg = f"{self.route.name} did not end within {RUN_LIMIT_SECONDS:.0f} s"
+        raise RehearsalError(msg)
+
+    def _settled(self, execution: str) -> list[str]:
+        """Wait until every rollback that followed from an execution has ended, and return how."""
+        limit = time.monotonic() + RUN_LIMIT_SECONDS
+        while time.monotonic() < limit:
+            rollbacks = self.route.rollbacks(execution)
+            if not any(one.endswith("InProgress") for one in rollbacks):
+                return rollbacks
+            time.sleep(POLL_SECONDS)
+        msg = f"a rollback of {self.route.name} did not end within {RUN_LIMIT_SECONDS:.0f} s: {', '.join(rollbacks)}"
         raise RehearsalError(msg)
 
     def _documents(self, execution: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from abc import ABC, abstractmethod
@@ -37,6 +38,10 @@ class Route(ABC):
         """Return the ids of all runs, the latest first."""
 
     @abstractmethod
+    def rollbacks(self, execution: str) -> list[str]:
+        """Return how stages went back since a run began, oldest first: "Prod: Succeeded", or InProgress."""
+
+    @abstractmethod
     def status(self, execution: str) -> str:
         """Return the status of a run in CodePipeline's words; InProgress while it runs."""
 
@@ -62,9 +67,19 @@ class PipelineRoute(Route):
     """The CodePipeline of a model."""
 
     def executions(self) -> list[str]:
-        """Return the ids of all runs, the latest first."""
-        listed = self._client.list_pipeline_executions(pipelineName=self.name)
-        return [str(one["pipelineExecutionId"]) for one in listed["pipelineExecutionSummaries"]]
+        """Return the ids of all runs, the latest first; a rollback is none."""
+        return [str(one["pipelineExecutionId"]) for one in self._listed() if not _goes_back(one)]
+
+    def rollbacks(self, execution: str) -> list[str]:
+        """Return how stages went back since a run began, oldest first."""
+        later = itertools.takewhile(lambda one: one["pipelineExecutionId"] != execution, self._listed())
+        found = [(str(one["pipelineExecutionId"]), one["status"]) for one in later if _goes_back(one)]
+        stages = {name: [action["stage"] for action in self.actions(name)] for name, _ in found}
+        return [f"{', '.join(dict.fromkeys(stages[name]))}: {status}" for name, status in reversed(found)]
+
+    def _listed(self) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("list_pipeline_executions").paginate(pipelineName=self.name)
+        return [one for page in pages for one in page["pipelineExecutionSummaries"]]
 
     def status(self, execution: str) -> str:
         """Return the status of a run."""
@@ -141,6 +156,11 @@ class ReleaseRoute(Route):
         listed.sort(key=lambda one: one["startDate"], reverse=True)
         return [str(one["name"]) for one in listed]
 
+    def rollbacks(self, execution: str) -> list[str]:
+        """Return nothing: a workflow goes back as a part of its run."""
+        del execution
+        return []
+
     def status(self, execution: str) -> str:
         """Return the status of an execution in CodePipeline's words."""
         return _STATUSES.get(str(self._described(execution)["status"]), "Failed")
@@ -190,6 +210,10 @@ class ReleaseRoute(Route):
     @property
     def _client(self) -> Any:
         return credentials.client("stepfunctions")
+
+
+def _goes_back(execution: dict[str, Any]) -> bool:
+    return execution.get("executionType") == "ROLLBACK"
 
 
 def _follow(found: dict[str, dict[str, Any]], event: Event, began: datetime) -> None:

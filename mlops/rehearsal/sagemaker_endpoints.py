@@ -1,53 +1,66 @@
 """Endpoints of the emulated SageMaker: each variant is a process that serves its model on a loopback port.
 
 Gaps of moto that are closed here: endpoints are InService at creation and nothing serves, UpdateEndpoint is missing,
-names may be used twice, and an update through CloudFormation deletes the endpoint first.
+names may be used twice, weights change at once, and an update through CloudFormation deletes the endpoint first.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from mlops.rehearsal import sagemaker_api, sagemaker_models, sagemaker_observed, sagemaker_runtime
+from mlops.rehearsal import (
+    sagemaker_api,
+    sagemaker_capture,
+    sagemaker_endpoint_state,
+    sagemaker_fleets,
+    sagemaker_guardrails,
+    sagemaker_models,
+)
+from mlops.rehearsal.clock import CLOCK
 from mlops.rehearsal.faults import FAULTS, Fault
-from mlops.rehearsal.sagemaker_observed import LogStream
+from mlops.rehearsal.sagemaker_endpoint_state import LOCK, MOVING, announce, enter
+from mlops.rehearsal.sagemaker_fleets import Fleet, Serving
+from mlops.rehearsal.sagemaker_guardrails import Plan
 from mlops.rehearsal.sagemaker_requests import SageMakerError, refuse
-from mlops.rehearsal.sagemaker_serving import ModelServer, ServingError
+from mlops.rehearsal.sagemaker_rollout import Rollout
+from mlops.rehearsal.sagemaker_serving import ServingError
+from mlops.rehearsal.sagemaker_traffic import TRAFFIC
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
     ("instances of endpoints", "one process serves each variant, whatever its instance type and count"),
-    ("canary, linear and rolling traffic shifting, alarms that roll back", "all traffic moves at once"),
-    ("metrics of endpoints in CloudWatch, and autoscaling", "no metric is published, so no alarm changes its state"),
+    (
+        "the instances that a step of a deployment turns on",
+        "a step moves exactly the part of the traffic that was asked for; SageMaker moves whole instances",
+    ),
     ("restart of a container that died", "its invocations fail until the endpoint is updated"),
+    ("metrics of instances (CPU, memory, disk)", "the processes share one machine with everything else"),
+    (
+        "how SageMaker tells of an auto-rollback alarm that is missing or may not be looked at",
+        "it is not documented; the update is refused",
+    ),
 )
-_MOVING = ("Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting")
-_EVENT_STATUS = {"InService": "IN_SERVICE", "RollingBack": "ROLLING_BACK", "OutOfService": "OUT_OF_SERVICE"}
+_WEIGHTS_SECONDS = 30.0
+"""Emulated seconds for which an endpoint is Updating when its weights or instance counts change."""
 
 
-@dataclass
-class Deployment:
-    """What serves an endpoint at a moment."""
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """What an endpoint is to become."""
 
-    servers: dict[str, ModelServer] = field(default_factory=dict)
-    """By the name of their variant."""
-    wrong: bool = False
-    """Whether the fault wrong-answers turns every probability around."""
-
-    def end(self) -> None:
-        """End every process."""
-        for server in self.servers.values():
-            server.end()
-        self.servers = {}
+    configuration: Any
+    generation: int
+    plan: Plan | None = None
+    """How the traffic gets there; None where nothing serves yet."""
+    retained: dict[str, dict[str, Any]] | None = None
+    began: float = 0.0
 
 
-_lock = threading.RLock()
-_deployments: dict[str, Deployment] = {}
+_servings: dict[str, Serving] = {}
 _threads: set[threading.Thread] = set()
-_starting: set[ModelServer] = set()
 _generation = 0
 
 
@@ -62,57 +75,54 @@ def install() -> None:
         if endpoint_name in self.endpoints:
             arn = sagemaker_api.arn(self, "endpoint", endpoint_name)
             refuse(f'Cannot create already existing endpoint "{arn}".')
-        sagemaker_models.find_configuration(self, endpoint_config_name)
+        configuration = sagemaker_models.find_configuration(self, endpoint_config_name)
         endpoint: Any = create_in_moto(self, endpoint_name, endpoint_config_name, tags)
         endpoint.production_variants, endpoint.endpoint_status = None, "Creating"
-        _spawn(self, endpoint, endpoint_config_name, creating=True)
+        _spawn(self, endpoint, _Update(configuration, _generation))
         return endpoint
 
     def delete_endpoint(self: Any, endpoint_name: str) -> None:
         endpoint = find_endpoint(self, endpoint_name)
-        if endpoint.endpoint_status in _MOVING:
+        if endpoint.endpoint_status in MOVING:
             refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         delete_in_moto(self, endpoint_name)
-        with _lock:
-            deployment = _deployments.pop(endpoint.arn, Deployment())
-        deployment.end()
+        with LOCK:
+            serving = _servings.pop(endpoint.arn, None)
+        if serving is not None:
+            serving.end()
+        sagemaker_capture.flush()
         endpoint.endpoint_status = "Deleting"
-        _announce(endpoint, Phase.INFO)
+        announce(endpoint, Phase.INFO)
 
-    sagemaker_api.patch(
-        SageMakerModelBackend,
-        create_endpoint=create_endpoint,
-        delete_endpoint=delete_endpoint,
-        update_endpoint=update_endpoint,
-    )
+    sagemaker_api.patch(SageMakerModelBackend, create_endpoint=create_endpoint, delete_endpoint=delete_endpoint)
     sagemaker_api.serve("CreateEndpoint", _create_endpoint)
     sagemaker_api.serve("DescribeEndpoint", _describe_endpoint)
     sagemaker_api.serve("UpdateEndpoint", _update_endpoint)
     sagemaker_api.serve("DeleteEndpoint", _delete_endpoint)
     sagemaker_api.serve("UpdateEndpointWeightsAndCapacities", _update_weights)
     sagemaker_models.install()
-    sagemaker_runtime.install()
 
 
 def reset() -> None:
     """Forget what an earlier emulated AWS served."""
     shutdown()
+    TRAFFIC.clear()
 
 
 def shutdown() -> None:
     """End every serving process."""
     global _generation  # noqa: PLW0603 - one emulated AWS at a time
-    with _lock:
+    with LOCK:
         _generation += 1
-        ended = list(_deployments.values())
-        _deployments.clear()
+        ended = list(_servings.values())
+        _servings.clear()
         threads = list(_threads)
-        for server in _starting:
-            server.abort()
-    for deployment in ended:
-        deployment.end()
+    sagemaker_fleets.abort_starting()
+    for serving in ended:
+        serving.end()
     for thread in threads:
         thread.join(5)
+    sagemaker_capture.flush()
 
 
 def find_endpoint(backend: Any, name: str) -> Any:
@@ -123,24 +133,9 @@ def find_endpoint(backend: Any, name: str) -> Any:
     return endpoint
 
 
-def deployment_of(endpoint: Any) -> Deployment | None:
+def serving_of(backend: Any, name: str) -> Serving | None:
     """Return what serves an endpoint now."""
-    with _lock:
-        return _deployments.get(endpoint.arn)
-
-
-def update_endpoint(backend: Any, endpoint_name: str, endpoint_config_name: str) -> Any:
-    """Begin to replace what an endpoint serves; the old variants serve until the new ones are healthy."""
-    with _lock:
-        endpoint = find_endpoint(backend, endpoint_name)
-        if endpoint.endpoint_status in _MOVING:
-            refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
-        if endpoint.endpoint_status != "InService":
-            refuse(f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.')
-        sagemaker_models.find_configuration(backend, endpoint_config_name)
-        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
-    _spawn(backend, endpoint, endpoint_config_name, creating=False)
-    return endpoint
+    return _servings.get(sagemaker_api.arn(backend, "endpoint", name))
 
 
 def wait(backend: Any, endpoint_name: str, *, seconds: float = 300) -> Any:
@@ -152,7 +147,7 @@ def wait(backend: Any, endpoint_name: str, *, seconds: float = 300) -> Any:
     """
     deadline = time.monotonic() + seconds
     endpoint = find_endpoint(backend, endpoint_name)
-    while endpoint.endpoint_status in _MOVING:
+    while endpoint.endpoint_status in MOVING:
         if time.monotonic() > deadline:
             message = f"endpoint {endpoint_name} is {endpoint.endpoint_status} after {seconds:.0f} s"
             raise TimeoutError(message)
@@ -160,142 +155,92 @@ def wait(backend: Any, endpoint_name: str, *, seconds: float = 300) -> Any:
     return endpoint
 
 
-def _spawn(backend: Any, endpoint: Any, configuration_name: str, *, creating: bool) -> None:
+def loopback_urls() -> dict[str, str]:
+    """Return where the serving process of each endpoint answers, without the SageMaker API in front of it."""
+    with LOCK:
+        return {
+            name: f"http://127.0.0.1:{server.port}/invocations"
+            for name, serving in _servings.items()
+            for server in list(serving.blue.servers.values())[:1]
+        }
+
+
+def _spawn(backend: Any, endpoint: Any, update: _Update) -> None:
     TIMELINE.emit(Kind.JOB, endpoint.endpoint_name, Phase.STARTED, type="endpoint", arn=endpoint.arn)
-    _announce(endpoint, Phase.INFO)
-    thread = threading.Thread(
-        target=_deploy,
-        args=(backend, endpoint, configuration_name, _generation),
-        kwargs={"creating": creating},
-        name=f"endpoint-{endpoint.endpoint_name}",
-        daemon=True,
-    )
-    with _lock:
+    announce(endpoint, Phase.INFO)
+    sagemaker_endpoint_state.begin_deployment(endpoint, update.configuration)
+    _in_thread(endpoint, _deploy, backend, endpoint, update)
+
+
+def _in_thread(endpoint: Any, function: Any, *arguments: Any) -> None:
+    def run() -> None:
+        try:
+            function(*arguments)
+        finally:
+            with LOCK:
+                _threads.discard(threading.current_thread())
+
+    thread = threading.Thread(target=run, name=f"endpoint-{endpoint.endpoint_name}", daemon=True)
+    with LOCK:
         _threads.add(thread)
     thread.start()
 
 
-def _deploy(backend: Any, endpoint: Any, configuration_name: str, generation: int, *, creating: bool) -> None:
+def _deploy(backend: Any, endpoint: Any, update: _Update) -> None:
     try:
-        new, variants = _start(backend, endpoint, configuration_name)
+        fleet = sagemaker_fleets.launch(
+            backend, endpoint.endpoint_name, update.configuration, retained=update.retained or {}
+        )
+        changed = update.plan is None or _roll_out(endpoint, fleet, update, update.plan)
     except Exception as error:  # noqa: BLE001 - an endpoint that fails in an unknown way has failed, and says how
         known = isinstance(error, ServingError | SageMakerError)
         reason = str(error) if known else f"the rehearsal itself failed: {type(error).__name__}: {error}"
-        if generation == _generation:
-            _end_unchanged(endpoint, reason, creating=creating)
+        _end_unchanged(endpoint, reason, update)
+        return
+    if changed:
+        _end_changed(endpoint, fleet, update)
     else:
-        if not creating and FAULTS.strikes(Fault.SILENT_ROLLBACK, at=endpoint.endpoint_name):
-            new.end()
-            _end_unchanged(endpoint, None, creating=False)
-            return
-        with _lock:
-            current = generation == _generation
-            old = _deployments.get(endpoint.arn, Deployment()) if current else new
-            if current:
-                _deployments[endpoint.arn] = new
-                endpoint.endpoint_config_name = configuration_name
-                endpoint.production_variants = variants
-                configuration = backend.endpoint_configs[configuration_name]
-                endpoint.data_capture_config = _capture_summary(configuration.data_capture_config)
-                _enter(endpoint, "InService")
-        old.end()
+        _end_unchanged(endpoint, None, update)
+
+
+def _roll_out(endpoint: Any, fleet: Fleet, update: _Update, plan: Plan) -> bool:
+    serving = _servings.get(endpoint.arn)
+    if serving is None or FAULTS.strikes(Fault.SILENT_ROLLBACK, at=endpoint.endpoint_name):
+        fleet.end()
+        return False
+    if plan.fallback:
+        text = f"the deployment configuration is not used: {plan.fallback}; all traffic moves at once, without a bake"
+        TIMELINE.emit(Kind.LOG, text, Phase.INFO, source=endpoint.endpoint_name)
+    rollout = Rollout(
+        endpoint, serving, fleet, plan, began=update.began, current=lambda: update.generation == _generation
+    )
+    return rollout.run()
+
+
+def _end_changed(endpoint: Any, fleet: Fleet, update: _Update) -> None:
+    with LOCK:
+        current = update.generation == _generation
         if current:
-            _announce(endpoint, Phase.SUCCEEDED)
-    finally:
-        with _lock:
-            _threads.discard(threading.current_thread())
+            _servings.setdefault(endpoint.arn, Serving(fleet))
+            sagemaker_endpoint_state.serve(endpoint, fleet)
+            sagemaker_endpoint_state.end_deployment(endpoint)
+            enter(endpoint, "InService")
+    if current:
+        announce(endpoint, Phase.SUCCEEDED)
+    else:
+        fleet.end()
 
 
-def _start(backend: Any, endpoint: Any, configuration_name: str) -> tuple[Deployment, list[dict[str, Any]]]:
-    configuration = sagemaker_models.find_configuration(backend, configuration_name)
-    deployment = Deployment(wrong=FAULTS.strikes(Fault.WRONG_ANSWERS, at=endpoint.endpoint_name))
-    variants = []
-    try:
-        for variant in configuration.production_variants:
-            container = sagemaker_models.container_of(backend, variant["ModelName"])
-            name = variant["VariantName"]
-            group, stream = f"/aws/sagemaker/Endpoints/{endpoint.endpoint_name}", f"{name}/i-{time.time_ns():x}"
-            log = LogStream(backend, group, stream, source=endpoint.endpoint_name)
-            server = ModelServer(backend, container, log, f"production variant {name}", variant=name)
-            deployment.servers[name] = server
-            with _lock:
-                _starting.add(server)
-            try:
-                server.start()
-            finally:
-                with _lock:
-                    _starting.discard(server)
-            variants.append(_variant(variant, container.image))
-    except Exception:
-        deployment.end()
-        raise
-    return deployment, variants
-
-
-def _variant(variant: dict[str, Any], image: str) -> dict[str, Any]:
-    weight = float(variant.get("InitialVariantWeight", 1.0))
-    count = int(variant.get("InitialInstanceCount", 1))
-    deployed = {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": sagemaker_api.now()}
-    return {
-        "VariantName": variant["VariantName"],
-        "DeployedImages": [deployed],
-        "CurrentWeight": weight,
-        "DesiredWeight": weight,
-        "CurrentInstanceCount": count,
-        "DesiredInstanceCount": count,
-    }
-
-
-def _capture_summary(configured: dict[str, Any] | None) -> dict[str, Any] | None:
-    if not configured:
-        return None
-    summary = {
-        "EnableCapture": bool(configured.get("EnableCapture")),
-        "CaptureStatus": "Started" if configured.get("EnableCapture") else "Stopped",
-        "CurrentSamplingPercentage": configured["InitialSamplingPercentage"],
-        "DestinationS3Uri": configured["DestinationS3Uri"],
-    }
-    return summary | {"KmsKeyId": configured.get("KmsKeyId") or ""}
-
-
-def _end_unchanged(endpoint: Any, reason: str | None, *, creating: bool) -> None:
+def _end_unchanged(endpoint: Any, reason: str | None, update: _Update) -> None:
     # A failed creation leaves a Failed endpoint. A failed update rolls back: the old variants go on serving, and the
     # endpoint is InService again, with its old configuration.
-    with _lock:
+    if update.generation != _generation:
+        return
+    with LOCK:
         endpoint.failure_reason = reason
-        _enter(endpoint, "Failed" if creating else "InService")
-    _announce(endpoint, Phase.FAILED if reason else Phase.SUCCEEDED)
-
-
-def _enter(endpoint: Any, status: str) -> None:
-    endpoint.endpoint_status = status
-    endpoint.last_modified_time = sagemaker_api.now()
-
-
-def _announce(endpoint: Any, phase: Phase) -> None:
-    status = endpoint.endpoint_status
-    TIMELINE.emit(
-        Kind.JOB,
-        endpoint.endpoint_name,
-        phase,
-        type="endpoint",
-        arn=endpoint.arn,
-        status=status,
-        configuration=endpoint.endpoint_config_name,
-        reason=endpoint.failure_reason,
-    )
-    detail = {
-        **_described(endpoint),
-        "EndpointStatus": _EVENT_STATUS.get(status, status.upper()),
-        "Tags": {tag["Key"]: tag["Value"] for tag in endpoint.tags},
-    }
-    sagemaker_observed.emit("SageMaker Endpoint State Change", detail, resources=[endpoint.arn])
-
-
-def _described(endpoint: Any) -> dict[str, Any]:
-    with _lock:
-        described: dict[str, Any] = endpoint.response_object
-    return {name: value for name, value in described.items() if value not in (None, {}, []) and name != "Tags"}
+        sagemaker_endpoint_state.end_deployment(endpoint)
+        enter(endpoint, "Failed" if update.plan is None else "InService")
+    announce(endpoint, Phase.FAILED if reason else Phase.SUCCEEDED)
 
 
 def _create_endpoint(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -304,14 +249,43 @@ def _create_endpoint(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_endpoint(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
-    return _described(find_endpoint(backend, request["EndpointName"]))
+    return sagemaker_endpoint_state.described(find_endpoint(backend, request["EndpointName"]))
 
 
 def _update_endpoint(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
-    endpoint = update_endpoint(backend, request["EndpointName"], request["EndpointConfigName"])
-    if request.get("DeploymentConfig"):
-        endpoint.last_deployment_config = request["DeploymentConfig"]
+    """Begin to replace what an endpoint serves; the old variants serve until the new ones take over."""
+    with LOCK:
+        endpoint = _idle_endpoint(backend, request["EndpointName"])
+        if endpoint.endpoint_status != "InService":
+            refuse(f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.endpoint_status}.')
+        configuration = sagemaker_models.find_configuration(backend, request["EndpointConfigName"])
+        deployment = request.get("DeploymentConfig")
+        if deployment is None and request.get("RetainDeploymentConfig"):
+            deployment = getattr(endpoint, "last_deployment_config", None)
+        before = _servings[endpoint.arn].blue.configuration
+        plan = sagemaker_guardrails.plan_of(deployment, before=before, after=configuration)
+        sagemaker_guardrails.check_alarms(backend, configuration, plan.alarms)
+        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
+        endpoint.last_deployment_config = deployment
+    update = _Update(configuration, _generation, plan, _retained(endpoint, request), CLOCK.seconds())
+    _spawn(backend, endpoint, update)
     return {"EndpointArn": endpoint.arn}
+
+
+def _retained(endpoint: Any, request: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if not request.get("RetainAllVariantProperties"):
+        return {}
+    excluded = {one["VariantPropertyType"] for one in request.get("ExcludeRetainedVariantProperties") or ()}
+    kept = [word for word in ("Weight", "InstanceCount") if f"Desired{word}" not in excluded]
+    return {
+        variant["VariantName"]: {
+            f"{when}{word}": variant[f"Desired{word}"]
+            for word in kept
+            for when in ("Current", "Desired")
+            if f"Desired{word}" in variant
+        }
+        for variant in endpoint.production_variants
+    }
 
 
 def _delete_endpoint(backend: Any, request: dict[str, Any]) -> None:
@@ -319,29 +293,41 @@ def _delete_endpoint(backend: Any, request: dict[str, Any]) -> None:
 
 
 def _update_weights(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
-    endpoint = find_endpoint(backend, request["EndpointName"])
-    if endpoint.endpoint_status in _MOVING:
-        refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
-    known = {variant["VariantName"]: variant for variant in endpoint.production_variants or []}
-    for wish in request["DesiredWeightsAndCapacities"]:
-        name = wish["VariantName"]
-        if name not in known:
-            refuse(
-                f'The variant name(s) "{name}" is/are not present within endpoint configuration '
-                f'"{endpoint.endpoint_config_name}".'
-            )
-        for word in ("Weight", "InstanceCount"):
-            if wish.get(f"Desired{word}") is not None:
-                known[name][f"Current{word}"] = known[name][f"Desired{word}"] = wish[f"Desired{word}"]
-    _enter(endpoint, "InService")
+    with LOCK:
+        endpoint = _idle_endpoint(backend, request["EndpointName"])
+        variants = [*(endpoint.production_variants or []), *(endpoint.shadow_production_variants or [])]
+        known = {variant["VariantName"]: variant for variant in variants}
+        wishes = request["DesiredWeightsAndCapacities"]
+        for name in (wish["VariantName"] for wish in wishes):
+            if name not in known:
+                refuse(
+                    f'The variant name(s) "{name}" is/are not present within endpoint configuration '
+                    f'"{endpoint.endpoint_config_name}".'
+                )
+        for wish in wishes:
+            given = {word: wish.get(word) for word in ("DesiredWeight", "DesiredInstanceCount")}
+            known[wish["VariantName"]] |= {word: value for word, value in given.items() if value is not None}
+        enter(endpoint, "Updating")
+    announce(endpoint, Phase.INFO)
+    _in_thread(endpoint, _reach_desired, endpoint, list(known.values()), _generation)
     return {"EndpointArn": endpoint.arn}
 
 
-def loopback_urls() -> dict[str, str]:
-    """Return where the serving process of each endpoint answers, without the SageMaker API in front of it."""
-    with _lock:
-        return {
-            name: f"http://127.0.0.1:{server.port}/invocations"
-            for name, deployment in _deployments.items()
-            for server in list(deployment.servers.values())[:1]
-        }
+def _reach_desired(endpoint: Any, variants: list[dict[str, Any]], generation: int) -> None:
+    CLOCK.sleep(_WEIGHTS_SECONDS)
+    with LOCK:
+        if generation != _generation:
+            return
+        for variant in variants:
+            for word in ("Weight", "InstanceCount"):
+                if f"Desired{word}" in variant:
+                    variant[f"Current{word}"] = variant[f"Desired{word}"]
+        enter(endpoint, "InService")
+    announce(endpoint, Phase.SUCCEEDED)
+
+
+def _idle_endpoint(backend: Any, name: str) -> Any:
+    endpoint = find_endpoint(backend, name)
+    if endpoint.endpoint_status in MOVING:
+        refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+    return endpoint

@@ -144,10 +144,12 @@ def create_transform_job(backend: Any, request: dict[str, Any]) -> dict[str, Any
     """Start a transform job, or refuse it as SageMaker does."""
     name = request["TransformJobName"]
     _check_unused(backend.transform_jobs, backend, "transform-job", name, noun="Transform job")
-    container = sagemaker_models.container_of(backend, request["ModelName"])
+    containers = sagemaker_models.containers_of(backend, request["ModelName"])
+    if any(container.many_models for container in containers):
+        refuse(f"Model {request['ModelName']} is a container of many models, which cannot transform batches.")
     _check_transform(request)
-    client("s3", container.role_arn, backend)
-    job = TransformJob(backend, request, container)
+    client("s3", containers[0].role_arn, backend)
+    job = TransformJob(backend, request, containers)
     backend.transform_jobs[name] = job
     job.start()
     return {"TransformJobArn": job.arn}
@@ -185,8 +187,8 @@ def _check_transform(request: dict[str, Any]) -> None:
     for section in _NOT_TRANSFORMED:
         if request.get(section):
             refuse(f"{section} of transform jobs is not rehearsed.")
-    if data_type != "S3Prefix":
-        refuse(f"The transform job has S3DataType {data_type}; only S3Prefix is rehearsed.")
+    if data_type not in {"S3Prefix", "ManifestFile"}:
+        refuse(f"The transform job has S3DataType {data_type}; only S3Prefix and ManifestFile are rehearsed.")
     if split not in {"None", "Line"}:
         refuse(f"The transform job has SplitType {split}; only None and Line are rehearsed.")
     if request.get("MaxPayloadInMB") == 0:

@@ -20,7 +20,7 @@ from mlops.rehearsal import (
 from mlops.rehearsal.sagemaker_requests import invalid, refuse
 from mlops.rehearsal.sagemaker_serving import Container
 
-_NOT_SERVED = ("ShadowProductionVariants", "AsyncInferenceConfig", "ExplainerConfig")
+_NOT_SERVED = ("ExplainerConfig",)
 
 
 def install() -> None:
@@ -38,7 +38,8 @@ def install() -> None:
             refuse(f'Cannot create already existing model "{sagemaker_api.arn(self, "model", model_name)}".')
         model = create_in_moto(self, model_name, *args, **kwargs)
         try:
-            _check_container(self, model)
+            for container in containers_of(self, model_name):
+                _check_container(self, model, container)
         except Exception:
             del self._models[model_name]
             raise
@@ -73,17 +74,33 @@ def install() -> None:
 
 def container_of(backend: Any, model_name: str) -> Container:
     """Return what the only container of a model is; a model package stands for the image and data it names."""
+    containers = containers_of(backend, model_name)
+    if len(containers) != 1:
+        refuse(f"Model {model_name} has {len(containers)} containers where the rehearsal serves one.")
+    return containers[0]
+
+
+def containers_of(backend: Any, model_name: str) -> list[Container]:
+    """Return the containers of a model, in the order in which they answer."""
     model = find_model(backend, model_name)
-    definitions = [model.primary_container] if model.primary_container else list(model.containers or [])
-    if len(definitions) != 1:
-        refuse(f"Model {model_name} has {len(definitions)} containers; the rehearsal serves models of one container.")
-    definition = definitions[0]
-    if definition.get("Mode") == "MultiModel":
-        refuse(f"Model {model_name} is a multi-model container, which is not rehearsed.")
+    if model.primary_container:
+        return [_container(backend, model, model.primary_container, "primary")]
+    definitions = list(model.containers or [])
+    if not definitions:
+        refuse(f"Model {model_name} has no container.")
+    if getattr(model, "inference_execution_config", None) == {"Mode": "Direct"}:
+        refuse(f"Model {model_name} lets its containers be called one by one, which is not rehearsed.")
+    return [
+        _container(backend, model, definition, definition.get("ContainerHostname") or f"container-{place}")
+        for place, definition in enumerate(definitions, start=1)
+    ]
+
+
+def _container(backend: Any, model: Any, definition: dict[str, Any], hostname: str) -> Container:
     package = {}
     if definition.get("ModelPackageName"):
         if accounts.owner_of(definition["ModelPackageName"]) not in (None, backend.account_id):
-            refuse(f"Model {model_name} is a model package of another account, which is not rehearsed.")
+            refuse(f"Model {model.model_name} is a model package of another account, which is not rehearsed.")
         described = backend.describe_model_package(definition["ModelPackageName"])
         package = described.inference_specification["Containers"][0]
     return Container(
@@ -92,6 +109,8 @@ def container_of(backend: Any, model_name: str) -> Container:
         environment={**package.get("Environment", {}), **definition.get("Environment", {})},
         role_arn=model.execution_role_arn,
         isolated=bool(getattr(model, "enable_network_isolation", False)),
+        hostname=hostname,
+        many_models=definition.get("Mode") == "MultiModel",
     )
 
 
@@ -112,8 +131,7 @@ def find_configuration(backend: Any, name: str) -> Any:
     return configuration
 
 
-def _check_container(backend: Any, model: Any) -> None:
-    container = container_of(backend, model.model_name)
+def _check_container(backend: Any, model: Any, container: Container) -> None:
     try:
         image = images.find(container.image)
     except images.ImageNotRepresentedError as error:
@@ -124,6 +142,8 @@ def _check_container(backend: Any, model: Any) -> None:
     check_interfaces(backend, container.role_arn, model.vpc_config)
     if container.model_data is None:
         return
+    if container.many_models and len(model.containers or []) > 1:
+        refuse(f"Model {model.model_name} has a container of many models beside others, which is not rehearsed.")
     bucket, key = sagemaker_storage.split(container.model_data)
     region = accounts.region_of_bucket(bucket)
     if region not in (None, backend.region_name):
@@ -131,6 +151,8 @@ def _check_container(backend: Any, model: Any) -> None:
             f"Could not access model data at {container.model_data}. The bucket is in {region}, it must be in "
             f"{backend.region_name}."
         )
+    if container.many_models:
+        return  # the models may come later
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except s3.exceptions.ClientError as error:
@@ -164,6 +186,7 @@ def _create_model(backend: Any, request: dict[str, Any]) -> dict[str, Any]:
         tags=request.get("Tags"),
     )
     model.enable_network_isolation = bool(request.get("EnableNetworkIsolation"))
+    model.inference_execution_config = request.get("InferenceExecutionConfig")
     return {"ModelArn": model.arn}
 
 
@@ -180,17 +203,29 @@ def _create_endpoint_config(backend: Any, request: dict[str, Any]) -> dict[str, 
     for section in _NOT_SERVED:
         if request.get(section):
             refuse(f"{section} is not rehearsed.")
-    for variant in request["ProductionVariants"]:
+    shadows = request.get("ShadowProductionVariants") or []
+    variants = [*request["ProductionVariants"], *shadows]
+    _check_variants(variants, shadows)
+    for variant in variants:
         find_model(backend, variant["ModelName"])
     configuration = backend.create_endpoint_config(
         request["EndpointConfigName"],
         production_variants=request["ProductionVariants"],
         data_capture_config=request.get("DataCaptureConfig"),
-        async_inference_config=None,
+        async_inference_config=request.get("AsyncInferenceConfig"),
         tags=request.get("Tags"),
         kms_key_id=request.get("KmsKeyId"),
     )
+    configuration.shadow_production_variants = shadows or None
     return {"EndpointConfigArn": configuration.endpoint_config_arn}
+
+
+def _check_variants(variants: list[dict[str, Any]], shadows: list[dict[str, Any]]) -> None:
+    names = [variant["VariantName"] for variant in variants]
+    if len(set(names)) < len(names):
+        refuse(f"The names of the variants must be unique, got {', '.join(names)}.")
+    if shadows and len(variants) != 2:  # noqa: PLR2004 - one of each kind
+        refuse("ShadowProductionVariants takes one variant beside one production variant.")
 
 
 def _describe_endpoint_config(backend: Any, request: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,10 @@ class LogStream:
         self._lock = threading.Lock()
         self._made = False
 
+    def beside(self, name: str) -> LogStream:
+        """Return a stream of the same group and source, called after this one."""
+        return LogStream(self._backend, self.group, f"{self.stream}/{name}", source=self._source)
+
     def write(self, line: str) -> None:
         """Add one line. CloudWatch shows a tab as #011, as the log agent of SageMaker writes it."""
         from moto.logs.models import logs_backends  # noqa: PLC0415 - moto is imported when the server is there

@@ -14,6 +14,7 @@ from typing import Any
 
 from mlops.rehearsal import credentials, images, processes, sagemaker_job, sagemaker_pull, sagemaker_storage
 from mlops.rehearsal.faults import FAULTS, Fault
+from mlops.rehearsal.sagemaker_connections import Connections
 from mlops.rehearsal.sagemaker_observed import LogStream
 from mlops.rehearsal.sagemaker_programs import Program, Workspace
 from mlops.rehearsal.sagemaker_relay import Relay
@@ -56,18 +57,25 @@ class Answer:
     content_type: str
     body: bytes
     custom_attributes: str | None
+    container: str = "primary"
+    """Which container of the model answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What a model says about its only container."""
+    """What a model says about one of its containers."""
 
     image: str
     model_data: str | None
+    """The model's archive; for a container of many models, the prefix under which theirs lie."""
     environment: dict[str, str]
     role_arn: str
     isolated: bool = False
     """Whether it may call nothing at all, AWS included."""
+    hostname: str = "primary"
+    """What it is called in messages."""
+    many_models: bool = False
+    """Whether it is told at every request which model shall answer."""
 
 
 @dataclass(eq=False)
@@ -93,6 +101,7 @@ class ModelServer:
         self._relay: Relay | None = None
         self._aborted = threading.Event()
         self._startup_seconds = STARTUP_SECONDS
+        self._connections = Connections(self.port)
 
     def abort(self) -> None:
         """Give up waiting for its health."""
@@ -114,6 +123,7 @@ class ModelServer:
 
     def end(self) -> None:
         """End the program and delete what it had."""
+        self._connections.close()
         if self._program is not None:
             self._program.end(grace=1.0)
         if self._relay is not None:
@@ -143,23 +153,26 @@ class ModelServer:
             NoAnswerError: the container is gone or needs more than `seconds`.
 
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        return self.ask("/invocations", body, headers, seconds=seconds)
+
+    def ask(self, path: str, body: bytes, headers: dict[str, str], *, seconds: float = INVOCATION_SECONDS) -> Answer:
+        """Send one POST request, or raise NoAnswerError."""
         given = {name.lower(): value for name, value in headers.items()}
         forwarded = {name: given[name.lower()] for name in _FORWARDED if name.lower() in given}
         try:
-            connection.request("POST", "/invocations", body=body, headers=forwarded)
-            return _answer(connection.getresponse())
+            return self._connections.post(path, body, forwarded, seconds=seconds, read=self._read)
         except TimeoutError as error:
             message = (
-                "Your invocation timed out while waiting for a response from container primary. Review the latency "
-                "metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
+                f"Your invocation timed out while waiting for a response from container {self.container.hostname}. "
+                "Review the latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
             )
             raise NoAnswerError(message) from error
         except (OSError, http.client.HTTPException) as error:
             message = f"the container does not answer: {type(error).__name__}: {error}"
             raise NoAnswerError(message) from error
-        finally:
-            connection.close()
+
+    def _read(self, response: http.client.HTTPResponse) -> Answer:
+        return _answer(response, self.container.hostname)
 
     def _load(self) -> None:
         image = images.find(self.container.image)
@@ -169,7 +182,7 @@ class ModelServer:
             raise ServingError(str(error)) from error
         model = self._workspace.base / "model"
         model.mkdir(parents=True, exist_ok=True)
-        if self.container.model_data:
+        if self.container.model_data and not self.container.many_models:
             s3 = sagemaker_job.client("s3", self.container.role_arn, self.backend)
             try:
                 sagemaker_storage.extract_archive(s3, self.container.model_data, model)
@@ -193,6 +206,7 @@ class ModelServer:
         if path is not None:
             self._relay = Relay(path)
             self.port = self._relay.port
+            self._connections = Connections(self.port)
         self._program = Program(command, environment=environment, workspace=self._workspace, log=self.log)
 
     def _platform(self) -> dict[str, str]:
@@ -214,18 +228,19 @@ class ModelServer:
                 return
             self._aborted.wait(_POLL_SECONDS)
         message = (
-            f"The primary container for {self.title} did not pass the ping health check. "
+            f"The {self.container.hostname} container for {self.title} did not pass the ping health check. "
             "Please check CloudWatch logs for this endpoint."
         )
         raise UnhealthyError(message)
 
 
-def _answer(response: http.client.HTTPResponse) -> Answer:
+def _answer(response: http.client.HTTPResponse, container: str = "primary") -> Answer:
     return Answer(
         response.status,
         response.headers.get("Content-Type", "application/octet-stream"),
         response.read(),
         response.headers.get("X-Amzn-SageMaker-Custom-Attributes"),
+        container,
     )
 
 

@@ -6,15 +6,18 @@ exist, their names may be used twice, and StopTransformJob is missing.
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
-from mlops.rehearsal import sagemaker_api, sagemaker_observed, sagemaker_storage
+from mlops.rehearsal import sagemaker_api, sagemaker_observed, sagemaker_storage, sagemaker_transform_input
 from mlops.rehearsal.sagemaker_batches import RecordTooLargeError, assembled, batches
+from mlops.rehearsal.sagemaker_inference_pipeline import PipelineServer
 from mlops.rehearsal.sagemaker_job import Job, JobError
 from mlops.rehearsal.sagemaker_observed import LogStream
 from mlops.rehearsal.sagemaker_programs import Workspace
@@ -35,6 +38,7 @@ _SUMMARY = (
 )
 _STRATEGIES = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}
 _WORDS = {name: word for word, name in _STRATEGIES.items()}
+Server: TypeAlias = ModelServer | PipelineServer
 _UNHEALTHY = (
     "AlgorithmError: Model container failed to respond to ping. Please ensure /ping endpoint is implemented and "
     "responds with an HTTP 200 status code"
@@ -70,27 +74,24 @@ class TransformJob(Job):
     kind = "transform-job"
     log_group = "/aws/sagemaker/TransformJobs"
 
-    def __init__(self, backend: Any, request: dict[str, Any], container: Container) -> None:
-        """Take the checked request of CreateTransformJob and the container of the model that it names."""
+    def __init__(self, backend: Any, request: dict[str, Any], containers: Sequence[Container]) -> None:
+        """Take the checked request of CreateTransformJob and the containers of the model that it names."""
         super().__init__(backend, request["TransformJobName"], request)
-        self.container = Container(
-            image=container.image,
-            model_data=container.model_data,
-            environment={**container.environment, **(request.get("Environment") or {})},
-            role_arn=container.role_arn,
-            isolated=container.isolated,
-        )
+        wanted = request.get("Environment") or {}
+        self.containers = [
+            dataclasses.replace(container, environment={**container.environment, **wanted}) for container in containers
+        ]
         self.transform_job_name = self.name
         self.transform_job_status = "InProgress"
         self.transform_start_time: datetime | None = None
         self.transform_end_time: datetime | None = None
         self._data_log = LogStream(backend, self.log_group, f"{self.log.stream}/data-log", source=self.name)
-        self._server: ModelServer | None = None
+        self._server: Server | None = None
 
     @property
     def role_arn(self) -> str:
         """The execution role of the model: a transform job has none of its own."""
-        return self.container.role_arn
+        return self.containers[0].role_arn
 
     def stop(self) -> None:
         """Ask the job to end early, as StopTransformJob does."""
@@ -109,8 +110,7 @@ class TransformJob(Job):
         """Start the container, transform every object, end the container."""
         del workspace  # the container has its own
         self._announce()
-        server = ModelServer(self.backend, self.container, self.log, f"transform job {self.name}", self._variables())
-        self._server = server
+        server = self._server = self._prepared()
         try:
             self._start(server)
             if not self.stopping.is_set():
@@ -125,6 +125,12 @@ class TransformJob(Job):
             self._enter("Stopped" if self.stopping.is_set() else "Completed")
         phase = Phase.FAILED if self.stopping.is_set() else Phase.SUCCEEDED
         TIMELINE.emit(Kind.JOB, self.name, phase, type=self.title, arn=self.arn, status=self.transform_job_status)
+
+    def _prepared(self) -> Server:
+        title, variables = f"transform job {self.name}", self._variables()
+        if len(self.containers) > 1:
+            return PipelineServer(self.backend, self.containers, self.log, title, variables=variables)
+        return ModelServer(self.backend, self.containers[0], self.log, title, variables)
 
     def fail(self, reason: str) -> None:
         """End as Failed."""
@@ -178,7 +184,7 @@ class TransformJob(Job):
         TIMELINE.emit(Kind.JOB, self.name, Phase.INFO, type=self.title, arn=self.arn, status=status)
         sagemaker_observed.emit("SageMaker Transform Job State Change", self.describe(), resources=[self.arn])
 
-    def _start(self, server: ModelServer) -> None:
+    def _start(self, server: Server) -> None:
         try:
             server.start()
         except UnhealthyError as error:
@@ -188,18 +194,19 @@ class TransformJob(Job):
             message = f"ClientError: {error}"
             raise JobError(message) from error
 
-    def _transform(self, server: ModelServer) -> None:
+    def _transform(self, server: Server) -> None:
         limits = Limits.of(self.request, _parameters(server))
         self._tell(
             f"MaxConcurrentTransforms={limits.concurrent}, MaxPayloadInMB={limits.megabytes}, "
             f"BatchStrategy={_WORDS[limits.strategy]}"
         )
         client = self.s3()
-        source = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
-        bucket, prefix = sagemaker_storage.split(source)
+        asked = self.request["TransformInput"]["DataSource"]["S3DataSource"]
+        source = asked["S3Uri"]
+        bucket, prefix, keys = sagemaker_transform_input.objects(client, source, asked["S3DataType"])
         refusals: list[str] = []
         count = 0
-        for key in sagemaker_storage.keys(client, source):
+        for key in keys:
             if self.stopping.is_set():
                 return
             count += 1
@@ -229,7 +236,7 @@ class TransformJob(Job):
             self._tell(f"{bucket}/{key}: cannot be decompressed: {error}")
             raise _RefusedObjectError(kind) from error
 
-    def _transformed(self, server: ModelServer, limits: Limits, place: str, content: bytes) -> bytes:
+    def _transformed(self, server: Server, limits: Limits, place: str, content: bytes) -> bytes:
         split = self.request["TransformInput"].get("SplitType", "None")
         assemble = self.request["TransformOutput"].get("AssembleWith", "None")
         requests = batches(content, split=split, strategy=limits.strategy, megabytes=limits.megabytes)
@@ -242,7 +249,7 @@ class TransformJob(Job):
             raise _RefusedObjectError(kind) from error
         return assembled(answers, assemble=assemble)
 
-    def _ask(self, server: ModelServer, place: str, body: bytes) -> bytes:
+    def _ask(self, server: Server, place: str, body: bytes) -> bytes:
         settings = self.request.get("ModelClientConfig") or {}
         seconds = float(settings.get("InvocationsTimeoutInSeconds", _DEFAULT_TIMEOUT_SECONDS))
         retries = int(settings.get("InvocationsMaxRetries", _DEFAULT_RETRIES))
@@ -285,7 +292,7 @@ class TransformJob(Job):
         sagemaker_storage.write(client, content, uri, kms_key=output.get("KmsKeyId") or None)
 
 
-def _parameters(server: ModelServer) -> dict[str, Any]:
+def _parameters(server: Server) -> dict[str, Any]:
     answer = server.get("/execution-parameters")
     if answer is None or answer.status != 200:  # noqa: PLR2004 - HTTP; the container need not have it
         return {}

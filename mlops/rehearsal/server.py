@@ -7,6 +7,7 @@ standard output, and answers an API that it lacks with an HTML page and status 5
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -20,16 +21,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from mlops.rehearsal import accounts, credentials, processes
+from mlops.rehearsal.clock import CLOCK, DEFAULT_SCALE
 from mlops.rehearsal.iam_enforcement import Enforcement
+from mlops.rehearsal.sagemaker_invocations import Invocations
 from mlops.rehearsal.timeline import TIMELINE, Kind, Phase
 
 ADAPTERS: tuple[str, ...] = (
     # One line for each adapter. `install()` is called once in a process, before the first start;
     # `reset()` at every start and `shutdown()` at every stop, where the module has them.
     "mlops.rehearsal.iam",
+    "mlops.rehearsal.cloudwatch",
     "mlops.rehearsal.lambda_functions",
+    "mlops.rehearsal.apigateway",
     "mlops.rehearsal.sagemaker_endpoints",
+    "mlops.rehearsal.sagemaker_inference_pipeline",
+    "mlops.rehearsal.sagemaker_multi_model",
     "mlops.rehearsal.sagemaker_registry",
+    "mlops.rehearsal.autoscaling",
+    "mlops.rehearsal.sagemaker_serverless",
+    "mlops.rehearsal.sagemaker_async",
     "mlops.rehearsal.sagemaker_jobs",
     "mlops.rehearsal.ecr",
     "mlops.rehearsal.stepfunctions",
@@ -55,7 +65,8 @@ class EmulatedAws:
     """An emulated AWS; start and stop it, or use it as a context manager.
 
     `account` and `region` are those of the tools, where the operator works; `accounts` are the others that matter, all
-    of one `organization` if that is given. Every account has every region.
+    of one `organization` if that is given. Every account has every region. What waits in it waits on a clock of
+    `time_scale` emulated seconds per real second.
     """
 
     def __init__(
@@ -65,11 +76,13 @@ class EmulatedAws:
         region: str = "eu-west-1",
         accounts: Iterable[str] = (),
         organization: str | None = None,
+        time_scale: float = DEFAULT_SCALE,
     ) -> None:
         self.account = account
         self.region = region
         self.accounts = tuple(dict.fromkeys((account, *accounts)))
         self.organization = organization
+        self.time_scale = time_scale
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._port = 0
@@ -97,6 +110,7 @@ class EmulatedAws:
         accounts.arrange(self.account, others=self.accounts, organization=self.organization)
         credentials.connect(url=None, region=self.region)
         processes.reopen()
+        CLOCK.reset(self.time_scale)
         listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         try:
             self._port = listener.getsockname()[1]
@@ -119,6 +133,7 @@ class EmulatedAws:
         if self._server is None:
             return
         server, self._server = self._server, None
+        CLOCK.stop()
         for name in reversed(ADAPTERS):
             module = sys.modules.get(name)
             if module is not None and hasattr(module, "shutdown"):
@@ -171,7 +186,6 @@ def _forget_everything() -> None:
 
 def _http_server(listener: socket.socket) -> Any:
     from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - moto is imported when the server starts, not before
-        DomainDispatcherApplication,
         MotoRequestHandler,
         create_backend_app,
     )
@@ -225,8 +239,26 @@ def _http_server(listener: socket.socket) -> Any:
         app.config["PROPAGATE_EXCEPTIONS"] = True
         return app
 
-    application = _Answers(Enforcement(DomainDispatcherApplication(backend_app)))
+    application = _Answers(Invocations(Enforcement(_dispatcher(backend_app))))
     return Server("127.0.0.1", listener.getsockname()[1], application, handler=Handler, fd=listener.fileno())
+
+
+def _dispatcher(create_app: Callable[[Any], Any]) -> Any:
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - moto is imported when the server starts, not before
+        DomainDispatcherApplication,
+    )
+
+    class Dispatcher(DomainDispatcherApplication):
+        """Finds the service of a host once; moto lists its own folder and tries all patterns for each request."""
+
+        def __init__(self) -> None:
+            super().__init__(create_app)
+            self._found = functools.cache(super().get_backend_for_host)
+
+        def get_backend_for_host(self, host: str | None) -> Any:
+            return self._found(host)
+
+    return Dispatcher()
 
 
 class _Answers:

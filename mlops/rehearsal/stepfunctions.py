@@ -15,17 +15,16 @@ import time
 import uuid
 from typing import Any
 
-from mlops.rehearsal import stepfunctions_clients, stepfunctions_observed
+from mlops.rehearsal import stepfunctions_clients, stepfunctions_clock, stepfunctions_observed
 from mlops.rehearsal.sagemaker_api import patch
 
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
-    ("the waiting times of state machines", "a retry waits half a second at most, and a Wait state one second"),
+    ("the waiting times between retries of state machines", "half a second at most; Wait states wait on the clock"),
     ("JSONata and variables of state machines", "the interpreter has no evaluator for them; the execution fails"),
     ("logs of state machines in CloudWatch", "the logging configuration is kept; the history of an execution is there"),
     ("the managed rules by which .sync learns of a job's end", "the job is asked every tenth of a second instead"),
 )
 RETRY_SECONDS = 0.5
-WAIT_SECONDS = 1.0
 _SYNC_SECONDS = 0.1
 _UNCATCHABLE = frozenset({"States.Runtime", "States.DataLimitExceeded"})
 _WILDCARDS = frozenset({"States.ALL", "States.TaskFailed"})
@@ -51,6 +50,7 @@ def install() -> None:
     logger.addHandler(logging.NullHandler())  # every failed state is logged as an error there
     logger.propagate = False
     _patch_pace()
+    stepfunctions_clock.install()
     _patch_errors()
     _patch_iterations()
     from mlops.rehearsal import stepfunctions_services  # noqa: PLC0415 - it subclasses moto's classes
@@ -85,18 +85,9 @@ def _patch_pace() -> None:
     from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (  # noqa: PLC0415 - moto
         state_task_service_callback,
     )
-    from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (  # noqa: PLC0415 - moto
-        WaitFunction,
-    )
-
-    wait_in_moto: Any = WaitFunction._wait_interval  # noqa: SLF001 - the hook
-
-    def wait_interval(self: Any, env: Any, wait_seconds: float) -> None:
-        wait_in_moto(self, env, min(wait_seconds, WAIT_SECONDS))
 
     patch(retrier_decl, time=_Pace)
     patch(state_task_service_callback, _DELAY_SECONDS_SYNC_CONDITION_CHECK=_SYNC_SECONDS)
-    patch(WaitFunction, _wait_interval=wait_interval)
 
 
 def _patch_errors() -> None:

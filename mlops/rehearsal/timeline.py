@@ -24,6 +24,7 @@ class Kind(StrEnum):
     FAULT = "fault"  # an injected fault took effect
     EVENT = "event"  # an event was delivered to a target
     APPROVAL = "approval"  # a manual approval waits or was given
+    ALARM = "alarm"  # changed its state; detail: state, before, reason
 
 
 class Phase(StrEnum):

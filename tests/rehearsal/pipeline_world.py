@@ -103,6 +103,13 @@ class World:
         declaration = self.declare([self.source_action(namespace="Code")], *stages, **more)
         return str(self.codepipeline.create_pipeline(pipeline=declaration)["pipeline"]["name"])
 
+    def create_with(self, on_failure: dict[str, Any], *stages: list[dict[str, Any]]) -> str:
+        """Make a pipeline whose stages after the source react so when they fail."""
+        declaration = self.declare([self.source_action(namespace="Code")], *stages)
+        for stage in declaration["stages"][1:]:
+            stage["onFailure"] = on_failure
+        return str(self.codepipeline.create_pipeline(pipeline=declaration)["pipeline"]["name"])
+
     def start(self, pipeline: str, **more: Any) -> str:
         return str(self.codepipeline.start_pipeline_execution(name=pipeline, **more)["pipelineExecutionId"])
 

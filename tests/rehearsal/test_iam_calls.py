@@ -168,6 +168,17 @@ CALLS: list[tuple[str, str, dict[str, Any], str, str]] = [
         "codepipeline:PutApprovalResult",
         f"arn:aws:codepipeline:{HERE}:p/s/a",
     ),
+    (
+        "codepipeline",
+        "rollback_stage",
+        {
+            "pipelineName": "p",
+            "stageName": "s",
+            "targetPipelineExecutionId": "00000000-0000-0000-0000-000000000000",
+        },
+        "codepipeline:RollbackStage",
+        f"arn:aws:codepipeline:{HERE}:p/s",
+    ),
     ("codebuild", "start_build", {"projectName": "p"}, "codebuild:StartBuild", f"arn:aws:codebuild:{HERE}:project/p"),
     (
         "codebuild",

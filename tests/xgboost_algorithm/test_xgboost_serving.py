@@ -167,3 +167,79 @@ def test_only_image_versions_that_hold_the_installed_xgboost_are_represented() -
     assert installed_version() in REPRESENTS.values()
     assert refusal("3.0-5") is None
     assert refusal("1.7-1") == "XGBoost image version '1.7-1' is not represented here, only 3.0-5"
+
+
+def test_several_models_are_loaded_asked_and_forgotten(trained: Job, tmp_path: Path) -> None:
+    folder = tmp_path / "one" / "model"
+    folder.mkdir(parents=True)
+    (folder / "xgboost-model").write_bytes(trained.model.read_bytes())
+    load = json.dumps({"model_name": "a", "url": str(folder)}).encode()
+    with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true") as (many, _):
+        assert many.call("GET", "/ping").status == 200
+        assert many.call("POST", "/models/a/invoke", b"1,2,3,4", Content_Type="text/csv").status == 404
+        assert many.call("POST", "/models", load).status == 200
+        assert many.call("POST", "/models", load).status == 409
+        assert json.loads(many.call("GET", "/models").body) == {"models": [{"modelName": "a", "modelUrl": str(folder)}]}
+        answer = many.call("POST", "/models/a/invoke", csv(FEATURES).encode(), Content_Type="text/csv")
+        # As in the container, values stand between commas here, and on lines when there is one model.
+        assert answer.body.count(",") == len(FEATURES) - 1
+        assert "\n" not in answer.body
+        assert many.call("DELETE", "/models/a").status == 200
+        assert many.call("GET", "/models/a").status == 404
+        assert many.call("POST", "/invocations", b"1,2,3,4").status == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"model_name": "a", "url": "/nowhere"}'])
+def test_a_model_that_is_not_there_is_not_loaded(tmp_path: Path, body: bytes) -> None:
+    with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true") as (many, _):
+        assert many.call("POST", "/models", body).status == 400
+
+
+SCRIPT = """
+import json
+def model_fn(folder): return open(folder + "/factor.txt").read()
+def transform_fn(model, content, content_type, accept):
+    if content == "boom": raise ValueError("broken")
+    return json.dumps([model, type(content).__name__, content_type, accept]), "application/json"
+"""
+PARTS = """
+def model_fn(folder): return 2
+def input_fn(content, content_type): return [float(cell) for cell in content.split(",")]
+def predict_fn(data, model): return [model * value for value in data]
+def output_fn(prediction, accept): return ",".join(map(str, prediction))
+"""
+
+
+def script(base: Path, text: str) -> Path:
+    (base / "model" / "code").mkdir(parents=True)
+    (base / "model" / "factor.txt").write_text("3")
+    (base / "model" / "code" / "program.py").write_text(text)
+    return base
+
+
+MODE = {"SAGEMAKER_PROGRAM": "program.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}
+
+
+def test_a_script_answers_as_the_toolkit_calls_it(tmp_path: Path) -> None:
+    with serving(script(tmp_path, SCRIPT), **MODE) as (scripted, _):
+        assert scripted.call("GET", "/ping").status == 200
+        assert scripted.call("GET", "/execution-parameters").status == 404
+        assert json.loads(scripted.invoke("1").body) == ["3", "str", "text/csv", "application/json"]
+        typed = scripted.invoke("1", "text/csv; charset=utf-8", Accept="text/csv")
+        assert json.loads(typed.body) == ["3", "bytes", "text/csv; charset=utf-8", "text/csv"]
+        assert scripted.invoke("boom").status == 500
+
+
+def test_a_script_may_answer_in_three_parts(tmp_path: Path) -> None:
+    with serving(script(tmp_path, PARTS), **MODE) as (scripted, _):
+        answer = scripted.invoke("1,2", Accept="text/csv")
+        assert (answer.body, answer.content_type) == ("2.0,4.0", "text/csv; charset=utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "raise RuntimeError('no')", "def model_fn(folder): return 1", SCRIPT + PARTS])
+def test_a_script_that_cannot_serve_ends_the_server_with_1(tmp_path: Path, text: str) -> None:
+    command = [sys.executable, "-m", f"{PACKAGE}.serve"]
+    variables = environment(script(tmp_path, text), **MODE)
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 1
+    assert "UserError" in ended.stdout

@@ -22,7 +22,11 @@ REPRESENTS: Mapping[str, str] = {"3.0-5": "3.0.5"}
 NOT_REHEARSED: tuple[tuple[str, str], ...] = (
     ("XGBoost training on several hosts or on a GPU", "one process stands in for the training cluster"),
     ("XGBoost channels in Parquet or RecordIO, and Pipe mode", "the runner reads CSV and LibSVM files"),
-    ("XGBoost with k-fold models, selectable inference output or several models", "one model is trained and served"),
+    ("XGBoost with k-fold models or selectable inference output", "one model is trained, and its scores are answered"),
+    (
+        "XGBoost in script mode with scripts in S3 or further requirements",
+        "the rehearsal imports the script from the model's own archive, and installs nothing",
+    ),
     (
         "XGBoost with blank labels, words or rows of uneven length in its CSV",
         "the container trains on zeros and gaps without a word; the runner stops and names the row",

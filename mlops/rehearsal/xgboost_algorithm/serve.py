@@ -1,17 +1,15 @@
-"""`serve` of the container: an HTTP server with one model, ready in a tenth of a second.
+"""`serve` of the container: an HTTP server, ready in a tenth of a second, in one of the container's three modes.
 
-The standard library's threaded server is enough here: one client, the rehearsal, and a model that answers in
-milliseconds. Nothing that a client sends makes it answer 5xx.
+The modes are the algorithm with one model, the algorithm with several models, and a script of the caller. The standard
+library's threaded server is enough here: one client, the rehearsal, and a model that answers in milliseconds. Nothing
+that a client sends makes it answer 5xx; a script that breaks does.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-import threading
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,8 +18,9 @@ from typing import Any, NoReturn
 
 from mlops.rehearsal.xgboost_algorithm import payload
 from mlops.rehearsal.xgboost_algorithm.errors import AlgorithmFailure, PlatformError
-from mlops.rehearsal.xgboost_algorithm.native import Booster, XGBoostError
 from mlops.rehearsal.xgboost_algorithm.payload import RefusedError
+from mlops.rehearsal.xgboost_algorithm.serving_modes import AlgorithmMode, Mode, MultiModelMode, Reply
+from mlops.rehearsal.xgboost_algorithm.serving_script import ScriptMode
 
 DEFAULT_PORT = 8080
 HOST_VARIABLE = "REHEARSAL_BIND_HOST"
@@ -30,55 +29,18 @@ MEGABYTE = 1024**2
 LARGEST_BODY = 20 * MEGABYTE
 
 
-@dataclass(frozen=True)
-class Model:
-    """The model in service; one prediction at a time, on one thread, as in a worker of the container."""
-
-    booster: Booster
-    features: int
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @classmethod
-    def load(cls, folder: Path) -> Model:
-        """Load the one model file in `folder`.
-
-        Raises:
-            PlatformError: there is none, there are several, or it is not a model.
-
-        """
-        files = sorted(file for file in folder.glob("*") if file.is_file() and not file.name.startswith("."))
-        if len(files) != 1:
-            msg = f"{folder} holds {len(files)} model files where one is expected: {[file.name for file in files]}"
-            raise PlatformError(msg)
-        booster = Booster()
-        try:
-            booster.load(files[0].read_bytes())
-            booster.configure("nthread", "1")
-            return cls(booster, booster.features)
-        except XGBoostError as error:
-            msg = f"Model at {files[0]} cannot be loaded:\n{error}"
-            raise PlatformError(msg) from error
-
-    def predict(self, body: bytes, content_type: str | None) -> list[list[float]]:
-        """Predict every row of a request."""
-        with self._lock:
-            return payload.predict(self.booster, self.features, body, content_type)
-
-
 class Server(ThreadingHTTPServer):
-    """Listens for the model."""
+    """Listens for what serves."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], model: Model, *, largest_body: int, accept: str) -> None:
+    def __init__(self, address: tuple[str, int], mode: Mode, *, largest_body: int) -> None:
         """Bind to `address`."""
         super().__init__(address, Handler)
-        self.model = model
+        self.mode = mode
         self.largest_body = largest_body
-        self.accept = accept
-        self.batch = os.environ.get("SAGEMAKER_BATCH", "").lower() == "true"
 
     def server_bind(self) -> None:
         """Bind without asking a name server what this machine is called, as the base class would."""
@@ -99,41 +61,41 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Answer /ping and /execution-parameters."""
+        """Answer /ping and what the mode has to tell."""
         self._discard_body()
-        match self.path.partition("?")[0]:
-            case "/ping":
-                self._answer(HTTPStatus.OK)
-            case "/execution-parameters":
-                parameters = {
-                    "MaxConcurrentTransforms": os.cpu_count() or 1,
-                    "BatchStrategy": "MULTI_RECORD",
-                    "MaxPayloadInMB": self.server.largest_body // MEGABYTE,
-                }
-                self._answer(HTTPStatus.OK, json.dumps(parameters).encode(), payload.JSON)
-            case "/invocations":
-                self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
-            case _:
-                self.send_error(HTTPStatus.NOT_FOUND)
+        self._respond("GET", b"")
+
+    def do_DELETE(self) -> None:
+        """Answer the request to forget a model."""
+        self._discard_body()
+        self._respond("DELETE", b"")
 
     def do_POST(self) -> None:
-        """Answer /invocations."""
-        path = self.path.partition("?")[0]
+        """Answer /invocations and such."""
         try:
             body = self._body()
-            if path != "/invocations":
-                known = path in ("/ping", "/execution-parameters")
-                self._refuse(HTTPStatus.METHOD_NOT_ALLOWED if known else HTTPStatus.NOT_FOUND)
-            if not body:
-                self._answer(HTTPStatus.NO_CONTENT)
-                return
-            predictions = self.server.model.predict(body, self.headers.get("Content-Type"))
-            kind = payload.answer_type(self.headers.get("Accept"), default=self.server.accept)
         except RefusedError as error:
-            print(f"[ERROR] {error}", flush=True)  # noqa: T201 - the log of the endpoint
-            self._answer(error.status, str(error).encode(), "text/html; charset=utf-8")
+            self._tell(error)
             return
-        self._answer(HTTPStatus.OK, payload.encode(predictions, kind, batch=self.server.batch), kind)
+        self._respond("POST", body)
+
+    def _respond(self, method: str, body: bytes) -> None:
+        path = self.path.partition("?")[0]
+        if (method, path) == ("GET", "/ping"):
+            self._answer(Reply(HTTPStatus.OK))
+            return
+        try:
+            reply = self.server.mode.respond(
+                method, path, body, {name.title(): value for name, value in self.headers.items()}
+            )
+        except RefusedError as error:
+            self._tell(error)
+        else:
+            self._answer(reply)
+
+    def _tell(self, error: RefusedError) -> None:
+        print(f"[ERROR] {error}", flush=True)  # noqa: T201 - the log of the endpoint
+        self._answer(Reply(error.status, str(error).encode(), "text/html; charset=utf-8"))
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding"):
@@ -156,16 +118,16 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus) -> NoReturn:
         raise RefusedError(status, status.phrase)
 
-    def _answer(self, status: HTTPStatus, body: bytes = b"", content_type: str | None = None) -> None:
-        self.send_response(status)
-        if content_type is not None:
-            self.send_header("Content-Type", content_type)
-        if status is not HTTPStatus.NO_CONTENT:
-            self.send_header("Content-Length", str(len(body)))
+    def _answer(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        if reply.content_type is not None:
+            self.send_header("Content-Type", reply.content_type)
+        if reply.status is not HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(reply.body)))
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(reply.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer a request that cannot be understood: always the client's fault, never 5xx."""
@@ -188,6 +150,25 @@ class Handler(BaseHTTPRequestHandler):
         print(f"{self.address_string()} - - [{self.log_date_time_string()}] {text}", flush=True)  # noqa: T201
 
 
+def mode_of(base: Path, *, largest_body: int) -> Mode:
+    """Return what the environment asks for.
+
+    Raises:
+        AlgorithmFailure: it cannot be served.
+
+    """
+    if os.environ.get("SAGEMAKER_INFERENCE_OUTPUT"):
+        msg = "SAGEMAKER_INFERENCE_OUTPUT is set, but selectable output is not represented here"
+        raise PlatformError(msg)
+    if os.environ.get("SAGEMAKER_PROGRAM"):
+        return ScriptMode.load(base, os.environ)
+    accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or payload.CSV
+    if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
+        return MultiModelMode(accept=accept)
+    batch = os.environ.get("SAGEMAKER_BATCH", "").lower() == "true"
+    return AlgorithmMode.load(base / "model", accept=accept, batch=batch, megabytes=largest_body // MEGABYTE)
+
+
 def main() -> int:
     """Serve until SIGTERM; give the exit code."""
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads leave the cores to the rest of the rehearsal
@@ -197,17 +178,12 @@ def main() -> int:
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or DEFAULT_PORT)
     host = os.environ.get(HOST_VARIABLE) or "127.0.0.1"
     largest_body = min(int(os.environ.get("MAX_CONTENT_LENGTH") or 6 * MEGABYTE), LARGEST_BODY)
-    accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or payload.CSV
     try:
-        for name in ("SAGEMAKER_INFERENCE_OUTPUT", "SAGEMAKER_MULTI_MODEL", "SAGEMAKER_PROGRAM"):
-            if os.environ.get(name):
-                msg = f"{name} is set, but selectable output, several models and script mode are not represented here"
-                raise PlatformError(msg)
-        model = Model.load(base / "model")
+        mode = mode_of(base, largest_body=largest_body)
     except AlgorithmFailure as error:
         print(f"[ERROR] {error}", flush=True)  # noqa: T201
         return 1
-    with Server((host, port), model, largest_body=largest_body, accept=accept) as server:
+    with Server((host, port), mode, largest_body=largest_body) as server:
         print(f"Listening on http://{host}:{server.server_address[1]}", flush=True)  # noqa: T201
         server.serve_forever()
     return 0

@@ -16,6 +16,7 @@ import pytest
 from mlops.rehearsal import credentials, images
 from mlops.rehearsal.faults import FAULTS
 from mlops.rehearsal.server import EmulatedAws
+from tests.rehearsal.endpoints_world import SERVE, Endpoints
 
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/tiny:1"
 _numbers = itertools.count(1)
@@ -153,6 +154,14 @@ def image(tmp_path: Path) -> Iterator[Callable[..., str]]:
     yield register
     for known in made:
         images.unregister(known)
+
+
+@pytest.fixture
+def endpoints(account: Account, image: Callable[..., str], waiting: Callable[..., Any]) -> Iterator[Endpoints]:
+    """Endpoints with tiny models; they are deleted afterwards."""
+    made = Endpoints(account, image(serve=SERVE), waiting)
+    yield made
+    made.delete_all()
 
 
 @pytest.fixture(autouse=True)

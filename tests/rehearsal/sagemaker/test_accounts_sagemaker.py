@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from mlops.rehearsal import credentials, images, sagemaker_pull
 from tests.rehearsal import accounts_world as world
+from tests.rehearsal.endpoints_world import SERVE
 from tests.rehearsal.iam_world import allow, document, refused
-from tests.rehearsal.sagemaker.test_sagemaker_endpoints import SERVE
 
 pytestmark = pytest.mark.usefixtures("aws")
 BY_SAGEMAKER = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import botocore.session
@@ -12,74 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from mlops.rehearsal import sagemaker_runtime
+from mlops.rehearsal import sagemaker_canary
 from mlops.rehearsal.faults import FAULTS, Fault
-
-SERVE = """
-import http.server, os, pathlib
-text = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"], "model/model.txt").read_text()
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200); self.end_headers()
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.headers["Content-Type"] != "text/csv":
-            self.send_response(415); self.end_headers(); self.wfile.write(b"send text/csv"); return
-        if body == b"boom":
-            self.send_response(500); self.end_headers(); self.wfile.write(b"it broke"); return
-        self.send_response(200)
-        self.send_header("Content-Type", self.headers.get("Accept") or "text/csv")
-        self.end_headers()
-        self.wfile.write(body if body.startswith(b"\\x93") else text.encode())
-    def log_message(self, *_): pass
-http.server.HTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler).serve_forever()
-"""
-
-
-class Endpoints:
-    """Models, configurations and endpoints of a test."""
-
-    def __init__(self, account: Any, image: str, waiting: Callable[..., Any]) -> None:
-        self.account, self.image, self.waiting = account, image, waiting
-        self.made: list[str] = []
-
-    def configuration(self, answer: str = "0.25", **changes: Any) -> str:
-        sagemaker, name = self.account.sagemaker, self.account.name("served")
-        data = self.account.put_archive(f"{name}.tar.gz", **{"model.txt": answer})
-        container = {"Image": self.image, "ModelDataUrl": data}
-        sagemaker.create_model(ModelName=name, ExecutionRoleArn=self.account.role, PrimaryContainer=container)
-        variant = {"ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m6i.large"}
-        sagemaker.create_endpoint_config(
-            **{"EndpointConfigName": name, "ProductionVariants": [{"VariantName": "A", **variant}], **changes}
-        )
-        return str(name)
-
-    def create(self, configuration: str) -> str:
-        name: str = self.account.name("endpoint")
-        self.made.append(name)
-        self.account.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=configuration)
-        return name
-
-    def settled(self, name: str) -> dict[str, Any]:
-        def probe() -> Any:
-            endpoint = self.account.sagemaker.describe_endpoint(EndpointName=name)
-            return endpoint if endpoint["EndpointStatus"] not in {"Creating", "Updating"} else None
-
-        answer: dict[str, Any] = self.waiting(probe)
-        return answer
-
-    def in_service(self, answer: str = "0.25", **changes: Any) -> str:
-        name = self.create(self.configuration(answer, **changes))
-        assert self.settled(name)["EndpointStatus"] == "InService"
-        return name
-
-    def update(self, name: str, configuration: str) -> dict[str, Any]:
-        self.account.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=configuration)
-        return self.settled(name)
-
-    def invoke(self, name: str, body: bytes = b"1,2", **changes: Any) -> Any:
-        runtime = self.account.client("sagemaker-runtime")
-        return runtime.invoke_endpoint(**{"EndpointName": name, "ContentType": "text/csv", "Body": body, **changes})
+from tests.rehearsal.endpoints_world import Endpoints
 
 
 def serving_processes() -> set[int]:
@@ -89,15 +23,6 @@ def serving_processes() -> set[int]:
             if any("serve" in word for word in child.cmdline()):
                 found.add(child.pid)
     return found
-
-
-@pytest.fixture
-def endpoints(account: Any, image: Any, waiting: Any) -> Iterator[Endpoints]:
-    made = Endpoints(account, image(serve=SERVE), waiting)
-    yield made
-    for name in made.made:
-        made.settled(name)
-        account.sagemaker.delete_endpoint(EndpointName=name)
 
 
 def test_an_endpoint_answers_with_its_model(endpoints: Endpoints) -> None:
@@ -269,21 +194,4 @@ def test_fault_serve_unhealthy_leaves_the_old_variant_serving(endpoints: Endpoin
 
 def test_wrong_answers_keep_their_format() -> None:
     body = b'{"predictions": [{"score": 0.25}]}'
-    assert sagemaker_runtime.opposite(body, "application/json") == b'{"predictions": [{"score": 0.75}]}'
-
-
-def test_traffic_goes_to_the_variant_that_is_asked_for(endpoints: Endpoints, account: Any) -> None:
-    first, second = endpoints.configuration("0.1"), endpoints.configuration("0.2")
-    instance = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    configuration = account.name("two")
-    account.sagemaker.create_endpoint_config(
-        EndpointConfigName=configuration,
-        ProductionVariants=[
-            {"VariantName": "one", "ModelName": first, "InitialVariantWeight": 1.0, **instance},
-            {"VariantName": "two", "ModelName": second, "InitialVariantWeight": 0.0, **instance},
-        ],
-    )
-    name = endpoints.create(configuration)
-    endpoints.settled(name)
-    assert {endpoints.invoke(name)["InvokedProductionVariant"] for _ in range(5)} == {"one"}
-    assert endpoints.invoke(name, TargetVariant="two")["Body"].read() == b"0.2"
+    assert sagemaker_canary.opposite(body, "application/json") == b'{"predictions": [{"score": 0.75}]}'

@@ -38,11 +38,21 @@ for api in (
 ):
     found["moto has no " + api] = not hasattr(SageMakerResponse, api)
 
+from moto.cloudwatch.responses import CloudWatchResponse
+found["moto has no history of alarms"] = not hasattr(CloudWatchResponse, "describe_alarm_history")
+
 with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
     client = lambda service: boto3.client(
         service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
     sagemaker, states = client("sagemaker"), client("stepfunctions")
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="a", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1,
+        ComparisonOperator="LessThanThreshold", TreatMissingData="breaching",
+    )
+    state = cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"]
+    found["an alarm is OK without being evaluated"] = state == "OK"
     job = dict(
         TrainingJobName="a", RoleArn="arn:aws:iam::123456789012:role/nobody",
         AlgorithmSpecification={"TrainingImage": "x", "TrainingInputMode": "File"},
@@ -158,6 +168,13 @@ HOOKS = (
     f"{_ASL}.state.exec.state_map.iteration.inline_iteration_component:InlineIterationComponent._eval_body",
     "moto.stepfunctions.parser.asl.eval.environment:Environment.set_stop",
     f"{_ASL}.state.wait.wait_function.wait_function:WaitFunction._wait_interval",
+    f"{_ASL}.state.wait.wait_function.timestamp:datetime",
+    f"{_ASL}.state.state:datetime",
+    "moto.stepfunctions.parser.backend.execution_worker:ExecutionWorker._get_evaluation_environment",
+    "moto.cloudwatch.responses:CloudWatchResponse.describe_alarms",
+    "moto.cloudwatch.responses:CloudWatchResponse.get_metric_data",
+    "moto.cloudwatch.models:CloudWatchBackend._validate_parameters_put_metric_data",
+    "moto.logs.models:LogsBackend.put_log_events",
     f"{_ASL}.state.exec.state_task.state_task_factory:state_task_service_for",
     f"{_ASL}.state.exec.state_task.lambda_eval_utils:boto_client_for",
     f"{_ASL}.state.exec.state_task.service.state_task_service:StateTaskService._eval_execution",
@@ -176,6 +193,8 @@ GAPS = (
     "the name of a training job may be used twice",
     "the name of a model may be used twice",
     "moto has no stop_transform_job",
+    "moto has no history of alarms",
+    "an alarm is OK without being evaluated",
     "a transform job is Completed at creation, without its model",
     "the name of a transform job may be used twice",
     "builds are not integrated",

@@ -260,3 +260,34 @@ def test_a_line_that_is_too_long_is_refused() -> None:
 def test_answers_without_a_line_feed_are_not_run_together() -> None:
     assert assembled([b"1\n2", b"3\n"], assemble="Line") == b"1\n2\n3\n"
     assert assembled([b"1\n2", b"3\n"], assemble="None") == b"1\n23\n"
+
+
+def listing(transforms: Transforms, body: Any) -> dict[str, Any]:
+    """A job whose manifest has the given body."""
+    request = transforms.request()
+    name, account = request["TransformJobName"], transforms.account
+    uri = account.put(f"{name}/requests/one.manifest", body if isinstance(body, str) else json.dumps(body))
+    request["TransformInput"]["DataSource"]["S3DataSource"] = {"S3DataType": "ManifestFile", "S3Uri": uri}
+    return request
+
+
+def test_a_manifest_lists_what_is_transformed(transforms: Transforms) -> None:
+    request = listing(transforms, [])
+    name = request["TransformJobName"]
+    prefix = f"s3://{transforms.account.bucket}/{name}/in/"
+    transforms.account.put(
+        f"{name}/requests/one.manifest", json.dumps([{"prefix": prefix}, "first.csv", "b/second.csv"])
+    )
+    transforms.account.put(f"{name}/in/b/second.csv", "2\n")
+    job = transforms.run(request, first="1\n", third="3\n")
+    assert job["TransformJobStatus"] == "Completed", job.get("FailureReason")
+    assert (transforms.output(name, "first"), transforms.output(name, "b/second")) == ("2.0\n", "4.0\n")
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        transforms.output(name, "third")
+
+
+@pytest.mark.parametrize("body", ["no JSON", [], [{"prefix": "s3://a/b/"}], ["a.csv"], [{"prefix": "s3://a/"}, 5]])
+def test_a_manifest_that_lists_nothing_fails_the_job(transforms: Transforms, body: Any) -> None:
+    job = transforms.run(listing(transforms, body), first="1\n")
+    assert job["TransformJobStatus"] == "Failed"
+    assert "ClientError: the manifest" in job["FailureReason"]
