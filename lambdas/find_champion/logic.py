@@ -10,6 +10,7 @@ from lambdas.shared.errors import EndpointChanging, EndpointNotServing
 from lambdas.shared.events import Event, Text
 
 if TYPE_CHECKING:
+    from lambdas.shared.current import Current
     from lambdas.shared.endpoints import Endpoints, ServedModel
     from lambdas.shared.registry import ModelPackage, Registry
 
@@ -21,6 +22,23 @@ class ChampionEvent(Event):
     endpoint_name: Text
     access: Access
     """To the account and region of the endpoint."""
+    current: Text | None = None
+    """The parameter that names the current version, where no endpoint of the model's own does."""
+
+
+def shared_champion(current: Current | None) -> dict[str, Any]:
+    """Return the current version, or that there is none yet."""
+    if current is None:
+        return {"exists": False}
+    return {
+        "exists": True,
+        "endpointName": current.endpoint,
+        "modelName": current.model_package_arn,
+        "modelDataUrl": current.model_data_url,
+        "dataReportUri": data_report_uri(current.model_data_url),
+        "imageUri": current.image_uri,
+        "modelPackageArn": current.model_package_arn,
+    }
 
 
 def data_report_uri(model_data_url: str) -> str:

@@ -28,4 +28,4 @@ def handle(event: object, context: Any) -> dict[str, str]:
 def _inspect(parameters: ChangeSetParameters) -> dict[str, str]:
     pages = client("cloudformation", access=parameters.access).get_paginator("describe_change_set")
     found = pages.paginate(StackName=parameters.stack_name, ChangeSetName=parameters.change_set_name)
-    return {"Changes": str(inspect(list(found)))}
+    return {"Changes": str(inspect(list(found), removable=parameters.removable))}

@@ -8,10 +8,10 @@ from pydantic import StringConstraints
 
 from lambdas.shared.access import Access
 from lambdas.shared.errors import JobRefused
-from lambdas.shared.events import Event
+from lambdas.shared.events import Event, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 NAME = r"^[a-zA-Z][-a-zA-Z0-9]*$"
 
@@ -55,15 +55,18 @@ class ChangeSetParameters(Event):
 
     stack_name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
     change_set_name: Annotated[str, StringConstraints(pattern=NAME, max_length=128)]
+    removable: list[Text]
+    """Logical ids of what may be removed although it is stateful by its type: the endpoint of a trial."""
     access: Access
     """To the account and region of the stack."""
 
 
-def inspect(pages: Sequence[Mapping[str, Any]]) -> int:
+def inspect(pages: Sequence[Mapping[str, Any]], *, removable: Collection[str] = ()) -> int:
     """Return the number of changes of a change set that may be executed.
 
     Args:
         pages: of DescribeChangeSet, at least one.
+        removable: logical ids of what may be removed or replaced, whatever it is.
 
     Raises:
         JobRefused: the change set is not ready, or would replace or remove something stateful; all of it is named.
@@ -78,7 +81,7 @@ def inspect(pages: Sequence[Mapping[str, Any]]) -> int:
         msg = f"{name} cannot be executed: it is {status}, execution {execution}. {reason}".rstrip(". ")
         raise JobRefused(msg)
     changes = [change for page in pages for change in page.get("Changes", [])]
-    refusals = [refusal for change in changes if (refusal := refuse(change))]
+    refusals = [refusal for change in changes if (refusal := refuse(change, removable))]
     if refusals:
         more = f", and {len(refusals) - _SHOWN} more" if len(refusals) > _SHOWN else ""
         remedy = "execute it by hand after a review, or take the change back"
@@ -87,7 +90,7 @@ def inspect(pages: Sequence[Mapping[str, Any]]) -> int:
     return len(changes)
 
 
-def refuse(change: Mapping[str, Any]) -> str | None:
+def refuse(change: Mapping[str, Any], removable: Collection[str] = ()) -> str | None:
     """Return why `change` must not be executed, or None when it may."""
     resource = change.get("ResourceChange")
     if change.get("Type") != "Resource" or not resource:
@@ -99,6 +102,7 @@ def refuse(change: Mapping[str, Any]) -> str | None:
     described += f", replacement {replacement}" if replacement else ""
     if action == "Add" or (action == "Modify" and replacement == "False"):
         return None
-    if action in {"Modify", "Remove"} and kind in STATELESS:
+    free = kind in STATELESS or resource.get("LogicalResourceId") in removable
+    if action in {"Modify", "Remove"} and free:
         return None
     return described

@@ -105,11 +105,8 @@ class Endpoints:
             msg = f"{place} has no model of its own (inference components are not supported)"
             raise EndpointNotServing(msg)
         described = self._sagemaker.describe_model(ModelName=name)
-        containers = described.get("Containers") or [described.get("PrimaryContainer") or {}]
-        if len(containers) > 1:
-            msg = f"{place}: model {name} has {len(containers)} containers; one is supported"
-            raise EndpointNotServing(msg)
-        container = containers[0]
+        # Of several containers, the last one is the model: those before it prepare its rows.
+        container = (described.get("Containers") or [described.get("PrimaryContainer") or {}])[-1]
         if not container.get("Image") or not container.get("ModelDataUrl"):
             msg = f"{place}: model {name} names no image or no model data"
             raise EndpointNotServing(msg)

@@ -7,6 +7,8 @@ FunctionError
 ├── EndpointNotServing  the endpoint is in a state that needs a person
 ├── ScanNotFinished     an image is still being scanned; worth asking again later
 ├── RegistryError       the model registry holds something other than what was asked for
+├── StageBusy           another execution is in a stage of the pipeline; its end is an event of its own
+├── TrialNotObservable  what a trial is judged by cannot be read
 ├── CandidateRefused    a model that was handed over is incomplete or not what it says; nothing of it was taken
 └── JobRefused          a pipeline job ends as a failure, for a reason in the message
 """
@@ -40,6 +42,14 @@ class ScanNotFinished(FunctionError):  # noqa: N818 - a state, and the name that
 
 class RegistryError(FunctionError):
     """The model registry holds something other than what was asked for."""
+
+
+class StageBusy(FunctionError):  # noqa: N818 - a state, as above
+    """Another execution is in a stage of the pipeline; its end is an event of its own."""
+
+
+class TrialNotObservable(FunctionError):  # noqa: N818 - a state, as above
+    """What a trial is judged by cannot be read."""
 
 
 class CandidateRefused(FunctionError):  # noqa: N818 - an outcome rather than a defect

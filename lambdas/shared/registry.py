@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.shared.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -84,3 +86,27 @@ class Registry:
         self._sagemaker.update_model_package(
             ModelPackageArn=arn, ModelApprovalStatus=APPROVED, ApprovalDescription=description
         )
+
+
+class ApprovalStatuses:
+    """Reads the approval of packages, each once."""
+
+    def __init__(self, sagemaker: Any) -> None:
+        """Use the client `sagemaker`."""
+        self._sagemaker = sagemaker
+        self._known: dict[str, str | None] = {}
+
+    def status(self, package_arn: str) -> str | None:
+        """Return the approval status of a package, None where there is no such package any more."""
+        if package_arn not in self._known:
+            self._known[package_arn] = self._ask(package_arn)
+        return self._known[package_arn]
+
+    def _ask(self, package_arn: str) -> str | None:
+        try:
+            found = self._sagemaker.describe_model_package(ModelPackageName=package_arn)
+        except ClientError as error:
+            if "does not exist" in error.response["Error"].get("Message", ""):
+                return None
+            raise
+        return str(found.get("ModelApprovalStatus") or PENDING)

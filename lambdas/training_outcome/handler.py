@@ -26,4 +26,5 @@ def handle(event: object, context: Any) -> dict[str, str]:
 
 
 def _outcome(parameters: OutcomeParameters) -> dict[str, str]:
-    return outcome(client("stepfunctions").describe_execution(executionArn=parameters.execution_arn))
+    execution = client("stepfunctions").describe_execution(executionArn=parameters.execution_arn)
+    return {"Run": parameters.run, **outcome(execution)}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class OutcomeParameters(Event):
     """User parameters of the action."""
 
+    run: Text
+    """Whose files the model was judged with; a rollback runs under another id and needs this one."""
     execution_arn: Annotated[str, StringConstraints(pattern=r"^arn:[^:]+:states:[^:]+:\d{12}:execution:[^:]+:.+$")]
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
 from lambdas.shared.decisions import Check
+from lambdas.shared.endpoint_calls import CONTENT_TYPE, numbers
 from lambdas.shared.metrics import SHARES, SIGNED, Task
 from lambdas.shared.text import clip, count
 from lambdas.verify_endpoint.measures import MEASURES
-from lambdas.verify_endpoint.runtime import ANSWER_LIMIT, CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lambdas.shared.endpoint_calls import Reply
     from lambdas.shared.gates import Bound
-    from lambdas.verify_endpoint.runtime import Reply
-    from lambdas.verify_endpoint.sample import Predictions, Row
+    from lambdas.shared.labelled_rows import Predictions, Row
 
 _OK = 200
 _SUM_TOLERANCE = 1e-3
@@ -38,13 +37,6 @@ def check_content_type(reply: Reply) -> Check:
     shown = clip(reply.content_type, length=80) or "missing"
     reason = f"the content type of the answer is {shown}, {CONTENT_TYPE} required"
     return Check(name="content-type", passed=kind == CONTENT_TYPE, value=shown, required=CONTENT_TYPE, reason=reason)
-
-
-def values_of(reply: Reply, task: Task) -> list[str]:
-    """Return the answer to each row: a line for each; a single value may also stand between commas."""
-    text = reply.body[:ANSWER_LIMIT].decode(errors="replace").strip()
-    separator = r"\s*\n\s*" if task is Task.MULTICLASS else r"\s*[,\n]\s*"
-    return re.split(separator, text) if text else []
 
 
 def check_row_count(values: Sequence[str], rows: Sequence[Row]) -> Check:
@@ -77,16 +69,9 @@ def check_range(values: Sequence[str], rows: Sequence[Row], task: Task) -> Check
     return Check(name="range", passed=False, value=len(wrong), required=0, reason=reason)
 
 
-def numbers(text: str) -> list[float]:
-    """Return the numbers in the answer to a row; NaN, which is within no range, for each that is none."""
-    return [_number(cell) for cell in text.split(",")]
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def is_possible(text: str, width: int, task: Task) -> bool:
+    """Whether a model of this task, which gives `width` numbers for a row, can have answered `text`."""
+    return _possible(numbers(text), width, task)
 
 
 def _possible(values: Sequence[float], width: int, task: Task) -> bool:

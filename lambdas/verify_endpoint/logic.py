@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lambdas.shared.decisions import Check, all_passed
+from lambdas.shared.endpoint_calls import CallError, numbers, values_of
 from lambdas.shared.endpoints import EndpointState
 from lambdas.shared.errors import EndpointChanging, EndpointNotServing
+from lambdas.shared.labelled_rows import payload
 from lambdas.shared.text import clip, count
 from lambdas.verify_endpoint import answers
-from lambdas.verify_endpoint.runtime import CallError
-from lambdas.verify_endpoint.sample import payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lambdas.shared.endpoint_calls import Reply
     from lambdas.shared.endpoints import Endpoint, ServedModel
     from lambdas.shared.gates import VerifyGates
+    from lambdas.shared.labelled_rows import Predictions, Row
     from lambdas.shared.metrics import Task
-    from lambdas.verify_endpoint.events import Expected
-    from lambdas.verify_endpoint.runtime import Reply
-    from lambdas.verify_endpoint.sample import Predictions, Row
+    from lambdas.verify_endpoint.events import Expected, Target
 
 SERVING_CHECKS = ("status", "configuration", "model")
 ANSWER_CHECKS = ("response", "content-type", "row-count", "range", "predictions")
@@ -60,8 +60,8 @@ class Verification:
     checks: Sequence[Check]
 
 
-def check_serving(name: str, expected: Expected, serving: Serving) -> list[Check]:
-    """Return the checks of the configuration, up to the first that fails.
+def check_serving(name: str, expected: Expected, serving: Serving, target: Target) -> list[Check]:
+    """Return the checks of the configuration, and of the models of `target`, up to the first that fails.
 
     InService alone is no success: after a failed update SageMaker goes back to the old configuration by itself.
 
@@ -81,7 +81,7 @@ def check_serving(name: str, expected: Expected, serving: Serving) -> list[Check
         return checks
     checks.append(_configuration(endpoint, expected))
     if checks[-1].passed:
-        checks.append(_model(endpoint, expected, serving))
+        checks.append(_model(endpoint, expected, serving, target))
     return checks
 
 
@@ -93,14 +93,20 @@ def _configuration(endpoint: Endpoint, expected: Expected) -> Check:
     return Check(name="configuration", passed=served == asked, value=served, required=asked, reason=reason)
 
 
-def _model(endpoint: Endpoint, expected: Expected, serving: Serving) -> Check:
+def _model(endpoint: Endpoint, expected: Expected, serving: Serving, target: Target) -> Check:
     try:
         models = serving.models(endpoint)
     except EndpointNotServing as error:
         return Check(name="model", passed=False, reason=str(error))
+    if target.variant is not None:
+        variants = ", ".join(model.variant for model in models)
+        models = [model for model in models if model.variant == target.variant]
+        if not models:
+            reason = f"the endpoint has no variant {target.variant}, only {variants}"
+            return Check(name="model", passed=False, value=variants, required=target.variant, reason=reason)
     for model in models:
         for what, served, asked in (
-            ("model data", model.model_data_url, expected.model_data_url),
+            ("model data", _data_of(model, target), expected.model_data_url),
             ("image", model.image_uri, expected.image_uri),
         ):
             if served != asked:
@@ -108,6 +114,11 @@ def _model(endpoint: Endpoint, expected: Expected, serving: Serving) -> Check:
                 return Check(name="model", passed=False, value=served, required=asked, reason=clip(reason, length=600))
     names = ", ".join(model.name for model in models)
     return Check(name="model", passed=bool(models), value=names, reason=f"model {names} is in service")
+
+
+def _data_of(model: ServedModel, target: Target) -> str:
+    """Return where the model data is that answers; a multi-model endpoint names only where all of it begins."""
+    return f"{model.model_data_url.rstrip('/')}/{target.model}" if target.model else model.model_data_url
 
 
 def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions, gates: VerifyGates) -> list[Check]:
@@ -119,17 +130,17 @@ def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions,
     checks = [answers.check_response(reply), answers.check_content_type(reply)]
     if not all_passed(checks):
         return checks
-    values = answers.values_of(reply, predictions.task)
+    values = values_of(reply, predictions.task)
     checks.append(answers.check_row_count(values, rows))
     if not checks[-1].passed:
         return checks
     checks.append(answers.check_range(values, rows, predictions.task))
     if not checks[-1].passed:
         return checks
-    numbers = [answers.numbers(value) for value in values]
-    checks.append(answers.check_predictions(numbers, rows, gates.verify.tolerance))
+    answered = [numbers(value) for value in values]
+    checks.append(answers.check_predictions(answered, rows, gates.verify.tolerance))
     return checks + [
-        answers.check_metric(name, bound, answers=numbers, rows=rows, predictions=predictions)
+        answers.check_metric(name, bound, answers=answered, rows=rows, predictions=predictions)
         for name, bound in gates.metrics.items()
     ]
 
@@ -143,7 +154,7 @@ def check_latency(caller: Caller, rows: Sequence[Row], limit: float, task: Task)
             reply = caller.call(payload([row]))
         except CallError as error:
             return Check(name=LATENCY_CHECK, passed=False, reason=f"the endpoint does not answer one row: {error}")
-        for check in (answers.check_response(reply), answers.check_row_count(answers.values_of(reply, task), [row])):
+        for check in (answers.check_response(reply), answers.check_row_count(values_of(reply, task), [row])):
             if not check.passed:
                 return Check(name=LATENCY_CHECK, passed=False, reason=f"for one row, {check.reason}")
         times.append(reply.milliseconds)

@@ -47,6 +47,8 @@ class Serving:
 
     requests: list[str] = field(default_factory=list)
     signed_for: list[str] = field(default_factory=list)
+    targets: list[tuple[str | None, str | None]] = field(default_factory=list)
+    """The variant and the model that each request names."""
     status: int = 200
     content_type: str = "text/csv; charset=utf-8"
     delay: float = 0.0
@@ -74,6 +76,8 @@ def serve(serving: Serving) -> ThreadingHTTPServer:
             assert self.path == f"/endpoints/{NAME}/invocations"
             assert self.headers["Content-Type"] == self.headers["Accept"] == "text/csv"
             serving.signed_for.append(self.headers["Authorization"])
+            named = ("X-Amzn-SageMaker-Target-Variant", "X-Amzn-SageMaker-Target-Model")
+            serving.targets.append((self.headers[named[0]], self.headers[named[1]]))
             content = serving.respond(self.rfile.read(int(self.headers["Content-Length"])).decode())
             time.sleep(serving.delay)
             if serving.status != 200:
@@ -103,8 +107,9 @@ def deployed(
     model_data: str | None = None,
     image: str | None = None,
     reason: str | None = None,
+    variants: tuple[str, ...] = ("main",),
 ) -> None:
-    """What SageMaker says is in service; None is what was asked for."""
+    """What SageMaker says is in service; None is what was asked for, of the last of several variants."""
     expected, stub = event["expected"], aws.stub("sagemaker")
     endpoint = {
         "EndpointName": NAME,
@@ -122,10 +127,14 @@ def deployed(
         {
             "EndpointConfigName": endpoint["EndpointConfigName"],
             "EndpointConfigArn": f"{ARN}:endpoint-config/c",
-            "ProductionVariants": [{"VariantName": "main", "ModelName": "model-1"}],
+            "ProductionVariants": [{"VariantName": each, "ModelName": f"model-{each}"} for each in variants],
             "CreationTime": NOW,
         },
     )
+    for variant in variants[:-1]:
+        old = {"Image": expected["imageUri"], "ModelDataUrl": "s3://mlops-artifacts/churn/runs/run-0/model.tar.gz"}
+        named = {"ModelName": f"model-{variant}", "ModelArn": f"{ARN}:model/model-{variant}", "CreationTime": NOW}
+        stub.add_response("describe_model", named | {"PrimaryContainer": old})
     container = {"Image": image or expected["imageUri"], "ModelDataUrl": model_data or expected["modelDataUrl"]}
     response = {"ModelName": "model-1", "ModelArn": f"{ARN}:model/model-1", "CreationTime": NOW}
     stub.add_response("describe_model", response | {"PrimaryContainer": container})

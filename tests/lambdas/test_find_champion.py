@@ -57,6 +57,7 @@ def list_tags(aws: Aws, *tags: Json, token: str | None = None, after: str | None
 
 VARIANT = {"VariantName": "main", "ModelName": "model-0"}
 CONTAINER = {"Image": "image:3.0-5", "ModelDataUrl": MODEL_DATA}
+PREPROCESSOR = {"Image": "image:3.0-5", "ModelDataUrl": MODEL_DATA.replace("/model/", "/prepared/preprocessor/")}
 
 
 @pytest.fixture
@@ -64,7 +65,14 @@ def find(event_of: Callable[..., Json], context: Context) -> Callable[[], Json]:
     return lambda: handler.handle(event_of("find_champion"), context)
 
 
-@pytest.mark.parametrize("container", [{"PrimaryContainer": CONTAINER}, {"Containers": [CONTAINER]}])
+@pytest.mark.parametrize(
+    "container",
+    [
+        {"PrimaryContainer": CONTAINER},
+        {"Containers": [CONTAINER]},
+        pytest.param({"Containers": [PREPROCESSOR, CONTAINER]}, id="behind a preprocessor"),
+    ],
+)
 def test_the_model_in_service_is_the_champion(aws: Aws, find: Callable[[], Json], container: Json) -> None:
     describe_endpoint(aws)
     describe_config(aws, VARIANT)
@@ -215,7 +223,6 @@ def test_a_variant_without_model_is_an_error(aws: Aws, find: Callable[[], Json])
 @pytest.mark.parametrize(
     ("containers", "words"),
     [
-        ({"Containers": [CONTAINER, CONTAINER]}, "2 containers"),
         ({"PrimaryContainer": {"Image": "image"}}, "no model data"),
         ({}, "no image"),
     ],

@@ -39,6 +39,12 @@ def change(action: str, kind: str, replacement: str | None = None) -> Json:
     return {"Type": "Resource", "ResourceChange": resource | ({"Replacement": replacement} if replacement else {})}
 
 
+def removal(logical_id: str) -> Json:
+    removed = change("Remove", "AWS::SageMaker::Endpoint")
+    removed["ResourceChange"]["LogicalResourceId"] = logical_id
+    return removed
+
+
 HARMLESS = change("Modify", "AWS::SageMaker::Endpoint", "False")
 
 
@@ -189,3 +195,9 @@ def test_no_unknown_type_or_action_slips_through(action: str, replacement: str |
 def test_additions_need_no_review() -> None:
     added: list[Any] = [refuse(change("Add", kind)) for kind in STATEFUL]
     assert added == [None] * len(STATEFUL)
+
+
+def test_of_all_endpoints_only_that_of_a_trial_may_go() -> None:
+    assert refuse(removal("PreviewEndpoint"), ["PreviewEndpoint"]) is None
+    assert refuse(removal("PreviewEndpoint")) is not None
+    assert refuse(removal("Endpoint8024A810"), ["PreviewEndpoint"]) is not None

@@ -52,6 +52,25 @@ def test_a_model_is_copied_to_the_same_key_in_the_region_of_the_endpoint(
     assert copied(there) == b"model"
 
 
+def test_the_preprocessor_of_the_run_goes_with_its_model(
+    there: Any, bucket: Bucket, replicate: Callable[..., Json], expect_answer: Callable[..., None]
+) -> None:
+    key = "churn/runs/run-1/prepared/preprocessor/model.tar.gz"
+    bucket.put(key, b"preprocessor")
+    expect_answer(variables={"ModelDataUrl": URL})
+    assert replicate(preprocessor=True)["answer"] == "Succeeded"
+    assert there.get_object(Bucket=TARGET, Key=key)["Body"].read() == b"preprocessor"
+    assert copied(there) == b"model"
+
+
+@pytest.mark.usefixtures("there")
+def test_a_run_without_the_preprocessor_that_goes_with_its_model_is_named(
+    replicate: Callable[..., Json], expect_answer: Callable[..., None]
+) -> None:
+    expect_answer(words=("churn/runs/run-1/prepared/preprocessor/model.tar.gz does not exist",))
+    assert replicate(preprocessor=True)["answer"] == "Failed"
+
+
 def test_the_same_job_twice_gives_the_same_answer(
     there: Any, replicate: Callable[..., Json], expect_answer: Callable[..., None]
 ) -> None:

@@ -21,6 +21,7 @@ OUTPUT = {
     "trainingJobName": "job-1",
 }
 VARIABLES = {
+    "Run": "run-1",
     "ModelPackageArn": OUTPUT["modelPackageArn"],
     "ModelDataUrl": OUTPUT["modelDataUrl"],
     "ImageUri": "image:3.0-5",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambdas.shared.decisions import Check
 from lambdas.shared.errors import EndpointChanging, EventError, StorageError
-from lambdas.verify_endpoint import handler
+from lambdas.verify_endpoint import trying
 from lambdas.verify_endpoint.logic import ANSWER_CHECKS, LATENCY_CHECK, SERVING_CHECKS, conclude
 from tests.lambdas.endpoint_program import NAME, PREDICTIONS, deployed
 
@@ -112,7 +112,7 @@ def test_another_content_type_fails(verify: Callable[..., Json], serving: Servin
 def test_no_answer_in_time_fails(
     verify: Callable[..., Json], serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler, "IMPATIENT", Config(retries={"total_max_attempts": 1}, read_timeout=0.1))
+    monkeypatch.setattr(trying, "IMPATIENT", Config(retries={"total_max_attempts": 1}, read_timeout=0.1))
     serving.delay = 0.3
     result = verify()
     assert result["passed"] is False

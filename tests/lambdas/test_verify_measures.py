@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from lambdas.shared.gates import Bound
+from lambdas.shared.labelled_rows import Predictions, Row
 from lambdas.shared.metrics import Task
 from lambdas.verify_endpoint.answers import check_metric
 from lambdas.verify_endpoint.measures import (
@@ -24,7 +25,6 @@ from lambdas.verify_endpoint.measures import (
     r2,
     rmse,
 )
-from lambdas.verify_endpoint.sample import Predictions, Row
 
 PAIRS = st.lists(
     st.tuples(st.sampled_from([0, 1]), st.floats(min_value=0, max_value=1) | st.sampled_from([0.0, 0.5, 1.0])),

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambdas.shared import labelled_rows
 from lambdas.shared.errors import EventError
+from lambdas.shared.labelled_rows import Predictions, choose, payload, read_predictions, read_rows
 from lambdas.shared.metrics import Task
-from lambdas.verify_endpoint import sample
-from lambdas.verify_endpoint.sample import Predictions, choose, payload, read_predictions, read_rows
 
 LABELS = st.lists(st.sampled_from([0, 1]), min_size=1, max_size=300)
 
@@ -52,17 +52,17 @@ def test_the_choice_reaches_over_the_whole_file() -> None:
 def test_a_request_is_never_too_long(rows: int, width: int) -> None:
     labels = [row % 2 for row in range(rows)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "PAYLOAD_LIMIT", 1000)
+        patch.setattr(labelled_rows, "PAYLOAD_LIMIT", 1000)
         chosen = read_rows(lines(labels, width), predictions(labels), 200)
     assert 0 < len(payload(chosen)) <= 1000
 
 
 def test_a_request_holds_at_most_five_megabytes() -> None:
-    assert sample.PAYLOAD_LIMIT == 5 * 1024 * 1024
+    assert labelled_rows.PAYLOAD_LIMIT == 5 * 1024 * 1024
 
 
 def test_one_row_that_is_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample, "PAYLOAD_LIMIT", 10)
+    monkeypatch.setattr(labelled_rows, "PAYLOAD_LIMIT", 10)
     with pytest.raises(EventError, match=r"row \d of the test set alone is longer"):
         read_rows(lines([0, 1, 0], 11), predictions([0, 1, 0]), 3)
 

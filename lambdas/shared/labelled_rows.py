@@ -14,6 +14,9 @@ from lambdas.shared.text import clip
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+PREDICTIONS_LIMIT = 64 * 1024 * 1024
+TEST_SET_LIMIT = 1024 * 1024 * 1024
+"""Only the rows that are sent are kept of it."""
 PAYLOAD_LIMIT = 5 * 1024 * 1024
 """InvokeEndpoint takes 6 MB; what is left is for whoever counts differently."""
 

@@ -1,0 +1,1 @@
+"""Takes back a version that was rejected after it had been deployed."""
