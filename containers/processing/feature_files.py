@@ -8,6 +8,7 @@ serving (the container turns it into NaN). A blank category is 0 in all columns 
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +72,32 @@ def write_rows(
         for start in range(0, len(rows), BLOCK_ROWS):
             block = table.values[rows[start : start + BLOCK_ROWS]]
             texts = [
-                _encode(column, block[:, place], label=place == 0)
+                encode(column, block[:, place], label=place == 0)
                 for place, column in enumerate(columns)
                 if label or place
             ]
             handle.writelines(",".join(cells) + "\n" for cells in zip(*texts, strict=True))
 
 
-def _encode(column: Column, values: npt.NDArray[np.float64], *, label: bool) -> list[str]:
+def write_requests(path: Path, table: Table, rows: npt.NDArray[np.int64], settings: JobSettings) -> None:
+    """Write the `rows` of the table as a caller sends them, behind their encoded label: words, not codes."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = table.values[rows[start : start + BLOCK_ROWS]]
+            texts = [encode(settings.label, block[:, 0], label=True)]
+            texts += [_as_sent(column, block[:, place]) for place, column in enumerate(settings.features, start=1)]
+            writer.writerows(zip(*texts, strict=True))
+
+
+def _as_sent(column: Column, values: npt.NDArray[np.float64]) -> list[str]:
+    if column.kind is not Kind.CATEGORY:
+        return [_number(value) for value in values.tolist()]
+    return ["" if value != value else column.categories[int(value)] for value in values.tolist()]  # noqa: PLR0124 - NaN
+
+
+def encode(column: Column, values: npt.NDArray[np.float64], *, label: bool = False) -> list[str]:
+    """Return the cells of a column for each row; those of a category together, one for each of its words."""
     if column.kind is not Kind.CATEGORY or label:
         return [_number(value) for value in values.tolist()]
     width = len(column.categories)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from job import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ EXAMPLE_LIMIT = 3
 VALUE_LIMIT = 40
 
 
-class Rule(StrEnum):
+class Rule(Words):
     """A rule that data can break."""
 
     SCHEMA = "schema"

@@ -1,15 +1,28 @@
-"""What both programs share: the error that ends a job with a reason, the nearest name, and JSON files."""
+"""What the programs share: words, the error that ends a job with a reason, the nearest name, and JSON files."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import math
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+
+class Words(str, Enum):  # noqa: UP042 - SageMaker's XGBoost image 3.0-5 has Python 3.10, StrEnum came with 3.11
+    """Words with a meaning: what enum.StrEnum is."""
+
+    def __str__(self) -> str:
+        """Return the word."""
+        return str(self.value)
+
+    def __format__(self, format_spec: str) -> str:
+        """Format the word."""
+        return format(str(self), format_spec)
 
 
 class JobError(Exception):

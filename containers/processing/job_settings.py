@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from job import JobError, read_json
+from job import JobError, Words, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 TWO = 2
 
 
-class Task(StrEnum):
+class Task(Words):
     """What a model predicts, which the label tells."""
 
     BINARY = "binary"
@@ -24,7 +23,7 @@ class Task(StrEnum):
     REGRESSION = "regression"
 
 
-class Kind(StrEnum):
+class Kind(Words):
     """What a column holds."""
 
     NUMBER = "number"
@@ -113,7 +112,7 @@ def read_settings(path: Path) -> JobSettings:
 
 def _settings(document: Mapping[str, Any]) -> JobSettings:
     data, gates = document["data"], document["gates"]
-    columns = tuple(_column(name, values) for name, values in data["columns"].items())
+    columns = tuple(column_of(name, values) for name, values in data["columns"].items())
     labels = [each for each in columns if each.name == data["label"]]
     if not labels or labels[0].kind is Kind.IGNORE:
         msg = f"the label {data['label']!r} must be a column of type category, number or integer"
@@ -149,7 +148,19 @@ def _settings(document: Mapping[str, Any]) -> JobSettings:
     return settings
 
 
-def _column(name: str, values: Mapping[str, Any]) -> Column:
+def column_document(column: Column) -> dict[str, Any]:
+    """Return a column in the form of the settings."""
+    return {
+        "type": column.kind,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "categories": list(column.categories),
+        "missing": column.missing,
+    }
+
+
+def column_of(name: str, values: Mapping[str, Any]) -> Column:
+    """Return the column `name` as the settings declare it."""
     return Column(
         name=name,
         kind=Kind(values["type"]),

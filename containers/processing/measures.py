@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from job import Words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ SMALLEST = float(np.finfo(np.float64).eps)
 """How near to 0 and 1 a probability counts in the log loss (as in scikit-learn)."""
 
 
-class Metric(StrEnum):
+class Metric(Words):
     """A metric of the evaluation report."""
 
     AUC = "auc"

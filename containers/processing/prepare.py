@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data_profile import class_counts, describe
-from feature_files import features_document, write_rows
+from feature_files import features_document, write_requests, write_rows
 from findings import Findings, Rule
 from job import JobError, write_json
 from job_settings import TWO, Task
+from preprocessor_archive import write_archive
 from splits import Duplicates, Parts, divide, find_duplicates
 from table import Table, read_table
 
@@ -30,7 +31,7 @@ def run(settings: JobSettings, base: Path) -> None:
     """Prepare the file in `base`/input/raw; the results go to `base`/output."""
     source = _source(base / "input" / "raw")
     output = base / "output"
-    for folder in ("train", "validation", "test", "score", "report"):
+    for folder in ("train", "validation", "test", "score", "requests", "preprocessor", "report"):
         # All are there to be uploaded, also when data that is not fit leaves all but one of them empty.
         (output / folder).mkdir(parents=True, exist_ok=True)
     findings = Findings()
@@ -58,6 +59,9 @@ def run(settings: JobSettings, base: Path) -> None:
             log.info("wrote %d rows to %s.csv", len(rows), name)
         # The test rows once more, as they are sent to a model: the answers come in the same order.
         write_rows(output / "score" / "test.csv", table, parts.test, settings, label=False)
+        # And as they are sent to an endpoint that encodes them itself, with what it encodes them with.
+        write_requests(output / "requests" / "test.csv", table, parts.test, settings)
+        write_archive(output / "preprocessor", settings)
     write_json(output / "report" / "features.json", features_document(settings))
     write_json(output / "report" / "validation.json", document)
     for violation in document["violations"]:

@@ -25,7 +25,7 @@ def report(raw: bytes) -> dict[str, object]:
         prepare.run(read_settings(base / "settings.json"), base)
         document: dict[str, object] = json.loads((base / "output/report/validation.json").read_bytes())
         written = sorted(path.stem for path in (base / "output").rglob("*.csv"))
-        assert written == (["test", "test", "train", "validation"] if document["passed"] else [])
+        assert written == (["test", "test", "test", "train", "validation"] if document["passed"] else [])
         return document
 
 
