@@ -12,8 +12,9 @@ from mlops_constructs.accounts import Accounts
 from mlops_constructs.boundary import boundary_name
 from mlops_constructs.network import declare_networks
 from mlops_constructs.roles import permissions_boundary
-from mlops_constructs.settings import Environment, EnvironmentName, ModelSettings, Settings
+from mlops_constructs.settings import Environment, EnvironmentName, ModelSettings, MultiModel, Settings
 from mlops_constructs.shared_resources import ServingResources
+from stacks.api import ApiStack
 from stacks.artifacts import RegionalArtifactsStack
 from stacks.boundary import BoundaryStack, add_boundaries
 from stacks.data_science import CandidateStack, DataScienceStack
@@ -22,6 +23,7 @@ from stacks.model import ModelStack
 from stacks.network import add_networks
 from stacks.sandbox import add_sandboxes
 from stacks.serving import ServingStack
+from stacks.shared_endpoint import SharedEndpointStack
 from stacks.target import TargetStack
 
 StackT = TypeVar("StackT", bound=cdk.Stack)
@@ -58,8 +60,10 @@ class _Composition:
             self._made(artifacts, accounts.tools)
         self._targets = {target: self._target(target) for target in accounts.remote_targets()}
         self._compose_candidates([model.name for model in models if model.handover is not None])
+        self._compose_shared_endpoints(models)
         for model in models:
             self._compose_model(model)
+        self._compose_apis(models)
 
     def _made(self, stack: StackT, environment: Environment) -> StackT:
         """Tag what `stack` makes as the owner of its account wants it, and let it wait for what bounds its roles."""
@@ -138,6 +142,8 @@ class _Composition:
                 self._app,
                 serving_stacks[target],
                 model=model,
+                environment=target,
+                api=getattr(environment, "api", None) is not None,
                 resources=self._serving_resources(target, stack),
                 # Nothing to upload: the pipeline needs no bootstrap resources to deploy it.
                 synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
@@ -145,8 +151,47 @@ class _Composition:
             )
             self._made(serving, environment)
 
+    def _compose_shared_endpoints(self, models: list[ModelSettings]) -> None:
+        """Add the endpoints that several models share, each in every environment that one of them is deployed to."""
+        groups: dict[tuple[str, EnvironmentName], list[ModelSettings]] = {}
+        for model in models:
+            if isinstance(model.serving, MultiModel):
+                for target in model.deployed_environments:
+                    groups.setdefault((model.serving.endpoint, target), []).append(model)
+        for (name, target), group in groups.items():
+            environment = self._accounts.environment(target)
+            stack = SharedEndpointStack(
+                self._app,
+                f"{self._project}-{name}-{target}",
+                project=self._project,
+                environment=target,
+                models=group,
+                foundation=self._foundation,
+                **self._in(environment),
+            )
+            self._made(stack, environment)
+
+    def _compose_apis(self, models: list[ModelSettings]) -> None:
+        for target in EnvironmentName:
+            environment = self._accounts.environment(target)
+            if environment.api is None:
+                continue
+            # The key is all that it takes of them; its function has a role of its own.
+            local = partial(self._foundation.serving_resources, execution_role_arn="")
+            stack = ApiStack(
+                self._app,
+                f"{self._project}-api-{target}",
+                project=self._project,
+                environment=target,
+                settings=environment.api,
+                models=models,
+                resources=self._targets[target].serving_resources if target in self._targets else local,
+                **self._in(environment),
+            )
+            self._made(stack, environment)
+
     def _serving_resources(self, target: EnvironmentName, stack: ModelStack) -> Callable[[cdk.Stack], ServingResources]:
         if target in self._targets:
             return self._targets[target].serving_resources
-        role = stack.recipe.execution_roles[target].arn
-        return partial(self._foundation.serving_resources, execution_role_arn=role)
+        role = stack.recipe.execution_roles.get(target)
+        return partial(self._foundation.serving_resources, execution_role_arn=role.arn if role else "")

@@ -53,7 +53,12 @@ class FoundationStack(Stack):
     def serving_resources(self, stack: Stack, *, execution_role_arn: str) -> ServingResources:
         """Return what a serving stack in the account of the tools uses."""
         shared = self.shared_with(stack)
-        return ServingResources(key=shared.key, topic=shared.topic, execution_role_arn=execution_role_arn)
+        return ServingResources(
+            key=shared.key,
+            topic=shared.topic,
+            execution_role_arn=execution_role_arn,
+            artifacts=shared.artifacts.bucket_name,
+        )
 
     def shared_with(self, stack: Stack) -> SharedResources:
         """Return the shared resources as `stack` sees them: by the values that this stack exports."""

@@ -12,8 +12,8 @@ from constructs import Construct
 from mlops_constructs import DataKey, PrivateNetwork, ServiceEndpoints
 from mlops_constructs.network import maker_id, network_stack
 from mlops_constructs.retention import RETAIN
-from mlops_constructs.service_endpoints import FUNCTIONS, SANDBOXES, Service
-from mlops_constructs.settings import Environment, Environments, ModelSettings, Network, Settings
+from mlops_constructs.service_endpoints import API, FUNCTIONS, SANDBOXES, Service
+from mlops_constructs.settings import Environment, EnvironmentName, Environments, ModelSettings, Network, Settings
 from mlops_constructs.settings.network_rules import ENVIRONMENTS, networks
 from mlops_constructs.settings.xgboost_images import ACCOUNTS
 
@@ -85,7 +85,12 @@ def add_networks(
 
 def _services(environments: Environments, place: tuple[str, str]) -> list[Service]:
     """Return the services that are called in an account and region, by what runs there."""
-    users = ((environments.tools, FUNCTIONS), (environments.data_science, SANDBOXES))
+    targets = [getattr(environments, target) for target in EnvironmentName]
+    users = [
+        (environments.tools, FUNCTIONS),
+        (environments.data_science, SANDBOXES),
+        *((target, API) for target in targets if target.api is not None),
+    ]
     return [
         service
         for environment, services in users

@@ -25,8 +25,11 @@ class TargetStack(Stack):
         """Make the resources of the environment `target`; the key and the topic outlive the stack."""
         super().__init__(scope, construct_id, **options)
         self._accounts, self._target = accounts, target
-        key = DataKey(self, "Key", delivering=["cloudwatch"], removal_policy=RETAIN)
-        emails = accounts.environment(target).notify
+        environment = accounts.environment(target)
+        # The logs of the API are the only ones in a target account.
+        delivering = ["cloudwatch", "logs"] if environment.api is not None else ["cloudwatch"]
+        key = DataKey(self, "Key", delivering=delivering, removal_policy=RETAIN)
+        emails = environment.notify
         notifications = Notifications(self, "Notifications", key=key, emails=emails, publishing=["cloudwatch"])
         DeploymentTarget(self, "Target", accounts=accounts, target=target, key=key)
         self.export_value(key.key_arn, name=self._export("KeyArn"))
@@ -39,6 +42,7 @@ class TargetStack(Stack):
             key=kms.Key.from_key_arn(stack, "Key", Fn.import_value(self._export("KeyArn"))),
             topic=sns.Topic.from_topic_arn(stack, "Topic", Fn.import_value(self._export("TopicArn"))),
             execution_role_arn=self._accounts.role(self._target, TargetRole.EXECUTION),
+            artifacts=self._accounts.bucket("artifacts", self._accounts.tools, stack.region),
         )
 
     def _export(self, name: str) -> str:

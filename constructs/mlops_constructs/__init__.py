@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlops_constructs.functions import WorkflowFunction
     from mlops_constructs.image_build import ImageBuild, ImageRepository
     from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule, Notifications
-    from mlops_constructs.model_endpoint import ModelEndpoint, ModelVersion
+    from mlops_constructs.model_endpoint import ModelEndpoint
     from mlops_constructs.model_pipeline import ModelPipeline
     from mlops_constructs.model_recipe import ModelRecipe
     from mlops_constructs.model_registry import ModelRegistry
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_constructs.release_workflow import ReleaseWorkflow
     from mlops_constructs.roles import ServiceRole
     from mlops_constructs.security_gate import SecurityGate
+    from mlops_constructs.served_model import ModelVersion
     from mlops_constructs.service_endpoints import ServiceEndpoints
     from mlops_constructs.shared_resources import SharedResources
     from mlops_constructs.storage import AccessLogBucket, EncryptedBucket
@@ -55,7 +56,7 @@ _MODULES = {
     "ModelPipeline": "model_pipeline",
     "ModelRecipe": "model_recipe",
     "ModelRegistry": "model_registry",
-    "ModelVersion": "model_endpoint",
+    "ModelVersion": "served_model",
     "Notifications": "messaging",
     "PrivateNetwork": "private_network",
     "QualityGate": "quality_gate",

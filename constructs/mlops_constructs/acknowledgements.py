@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Acknowledgment, CfnResource, Validations
@@ -14,13 +14,17 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
 
     Ids: `AwsSolutions-...`, `NIST.800.53.R5-...`, `Serverless-...` of cdk-nag, `CKV_...`, `CKV2_...` of checkov.
     """
-    for finding, reason in reasons.items():
-        if finding.startswith("CKV"):
-            _add_metadata(construct, "checkov", "skip", {"id": finding, "comment": reason})
-        else:
-            # Only the prefixed id leaves a trace in the report; the pack's name stands before the first '-' or '.'.
-            pack = "NIST.800.53.R5" if finding.startswith("NIST") else finding.split("-")[0]
-            Validations.of(construct).acknowledge(Acknowledgment(id=f"{pack}::{finding}", reason=reason))
+    checkov = [{"id": finding, "comment": reason} for finding, reason in reasons.items() if finding.startswith("CKV")]
+    if checkov:
+        _add_metadata(construct, "checkov", "skip", checkov)
+    # All in one call: each crosses to the CDK's own process.
+    rules = [
+        Acknowledgment(id=f"{_pack(finding)}::{finding}", reason=reason)
+        for finding, reason in reasons.items()
+        if not finding.startswith("CKV")
+    ]
+    if rules:
+        Validations.of(construct).acknowledge(*rules)
 
 
 def flat(value: Any) -> str:
@@ -39,6 +43,11 @@ def flat(value: Any) -> str:
     return flat(argument)
 
 
+def _pack(finding: str) -> str:
+    # Only the prefixed id leaves a trace in the report; the pack's name stands before the first '-' or '.'.
+    return "NIST.800.53.R5" if finding.startswith("NIST") else finding.split("-", maxsplit=1)[0]
+
+
 def _resource(construct: IConstruct) -> CfnResource:
     resource = construct if isinstance(construct, CfnResource) else construct.node.default_child
     if not isinstance(resource, CfnResource):
@@ -47,7 +56,7 @@ def _resource(construct: IConstruct) -> CfnResource:
     return resource
 
 
-def _add_metadata(construct: IConstruct, tool: str, key: str, entry: Mapping[str, str]) -> None:
+def _add_metadata(construct: IConstruct, tool: str, key: str, entries: Sequence[Mapping[str, str]]) -> None:
     resource = _resource(construct)
     known = resource.get_metadata(tool) or {}
-    resource.add_metadata(tool, {**known, key: [*known.get(key, []), dict(entry)]})
+    resource.add_metadata(tool, {**known, key: [*known.get(key, []), *map(dict, entries)]})

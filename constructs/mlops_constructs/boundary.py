@@ -15,8 +15,11 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mlops_constructs.acknowledgements import acknowledge, flat
+from mlops_constructs.deployment_role import SCALER, SCALING_ROLE
 
 WITHIN: Final[Mapping[str, Sequence[str]]] = {
+    "application-autoscaling": ("*Resource", "DeleteScalingPolicy", "DeleteScheduledAction", "DeregisterScalableTarget",
+                                "Describe*", "List*", "Put*", "RegisterScalableTarget"),
     "budgets": ("ViewBudget",),
     "cloudformation": ("*ChangeSet", "CreateStack", "DeleteStack", "Describe*", "Get*", "List*", "SetStackPolicy",
                        "UpdateStack", "ValidateTemplate"),
@@ -24,8 +27,8 @@ WITHIN: Final[Mapping[str, Sequence[str]]] = {
     "cloudwatch": ("DeleteAlarms", "Describe*", "Get*", "List*", "PutMetric*", "TagResource", "UntagResource"),
     "codebuild": ("*Report", "BatchGet*", "BatchPut*", "CreateReportGroup", "StartBuild", "StopBuild"),
     "codeconnections": ("UseConnection",),
-    "codepipeline": ("Get*", "List*", "PutApprovalResult", "PutJob*", "RetryStageExecution", "StartPipelineExecution",
-                     "StopPipelineExecution"),
+    "codepipeline": ("Get*", "List*", "PutApprovalResult", "PutJob*", "RetryStageExecution", "RollbackStage",
+                     "StartPipelineExecution", "StopPipelineExecution"),
     "codestar-connections": ("UseConnection",),
     "dynamodb": ("*Item", "Describe*"),
     "ec2": ("*NetworkInterface*", "*PrivateIpAddresses", "Describe*", "RevokeSecurityGroup*"),
@@ -40,13 +43,16 @@ WITHIN: Final[Mapping[str, Sequence[str]]] = {
     "servicecatalog": ("*ProvisionedProduct", "Describe*", "List*", "ProvisionProduct", "Scan*", "Search*"),
     "sns": ("Get*", "List*", "Publish"),
     "sqs": ("Get*", "SendMessage"),
-    "ssm": ("Describe*", "GetAutomationExecution", "StartAutomationExecution", "StopAutomationExecution"),
+    "ssm": ("*Tags*", "DeleteParameter", "Describe*", "GetAutomationExecution", "GetParameter*", "PutParameter",
+            "StartAutomationExecution", "StopAutomationExecution"),
     "states": ("Describe*", "GetExecutionHistory", "List*", "RedriveExecution", "StartExecution", "StopExecution"),
     "xray": ("Get*", "Put*"),
 }  # fmt: skip
 """The services that the project uses, and what of them: to work with them and to look, not to open them to others."""
 NEVER: Final = (
-    *(f"iam:{verb}*" for verb in ("Add", "Attach", "Create", "Delete", "Detach", "Put", "Remove", "Set", "Tag")),
+    *(f"iam:{verb}*" for verb in ("Add", "Attach", "Delete", "Detach", "Put", "Remove", "Set", "Tag")),
+    # Everything but CreateServiceLinkedRole, which is allowed for one service and for no other.
+    *(f"iam:Create{one}*" for one in ("A", "D", "G", "I", "L", "O", "P", "R", "SA", "ServiceS", "U", "V")),
     *("iam:Untag*", "iam:Update*", "account:*", "organizations:*", "sagemaker:DeleteModelPackageGroupPolicy"),
 )
 """What is denied besides: changing identities (the boundary among them), the account, and who a registry admits."""
@@ -82,6 +88,7 @@ class Boundary(Construct):
                 self._reads_identities(project),
                 self._passes_roles(project),
                 self._becomes_roles(project, accounts),
+                self._scales_endpoints(),
                 iam.PolicyStatement(
                     sid="ChangesNoIdentity", effect=iam.Effect.DENY, actions=list(NEVER), resources=["*"]
                 ),
@@ -111,6 +118,15 @@ class Boundary(Construct):
     def _becomes_roles(self, project: str, accounts: Sequence[str]) -> iam.PolicyStatement:
         roles = _roles_of(project, accounts)
         return iam.PolicyStatement(sid="BecomesRolesOfTheProject", actions=["sts:AssumeRole"], resources=roles)
+
+    def _scales_endpoints(self) -> iam.PolicyStatement:
+        """Return what makes the role of Application Auto Scaling, whose policies are AWS's, the first time."""
+        return iam.PolicyStatement(
+            sid="ScalesEndpoints",
+            actions=["iam:CreateServiceLinkedRole"],
+            resources=[f"{_own('role')}/{SCALING_ROLE}"],
+            conditions={"StringEquals": {"iam:AWSServiceName": SCALER}},
+        )
 
     def _acknowledge(self, project: str, accounts: Sequence[str]) -> None:
         grants_nothing = (

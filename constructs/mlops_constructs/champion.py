@@ -28,6 +28,7 @@ class Champion:
                     "environment": self.target.environment,
                     "endpointName": self.target.endpoint,
                     "access": self.target.access,
+                    **({"current": self.target.current} if self.target.current else {}),
                 },
                 timeout_seconds=120,
                 catch=asl.catch_all("ExplainFailure"),

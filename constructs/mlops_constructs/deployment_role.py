@@ -10,6 +10,10 @@ from constructs import Construct
 
 from mlops_constructs.roles import ServiceRole
 
+SCALER = "sagemaker.application-autoscaling.amazonaws.com"
+"""The service that changes how many instances an endpoint has, with a role of its own."""
+SCALING_ROLE = f"aws-service-role/{SCALER}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+"""Path and name of that role."""
 VERSIONS = "the versions of these endpoints; a version is named when it is deployed"
 
 
@@ -56,7 +60,7 @@ class DeploymentRole(ServiceRole):
         return [stack.format_arn(service="sagemaker", resource=resource, resource_name=name) for name in names]
 
     def _allow_serving(self) -> None:
-        versions = [f"{name}-*" for name in self._endpoints]
+        versions = [f"{name}-v*" for name in self._endpoints]
         for kind, resource, names in (
             ("Model", "model", versions),
             ("EndpointConfig", "endpoint-config", versions),
@@ -99,4 +103,64 @@ class DeploymentRole(ServiceRole):
                 for name in self._endpoints
             ],
             because="the alarms of these endpoints, which carry their names",
+        )
+
+    def allow_scaling(self) -> None:
+        """Allow to say how many instances the endpoints have, which Application Auto Scaling then changes itself.
+
+        Registering asks for what the service does later with its own role, which is made the first time (Application
+        Auto Scaling User Guide, "Permissions required for API actions on target services and CloudWatch").
+        """
+        stack = Stack.of(self)
+        targets = "a scalable target has an id that the service makes; the namespace is the condition"
+        any_target = stack.format_arn(service="application-autoscaling", resource="scalable-target", resource_name="*")
+        described = "Application Auto Scaling has no resource-level permission to describe"
+        self.allow(
+            "application-autoscaling:RegisterScalableTarget",
+            "application-autoscaling:DeregisterScalableTarget",
+            "application-autoscaling:PutScalingPolicy",
+            "application-autoscaling:DeleteScalingPolicy",
+            "application-autoscaling:PutScheduledAction",
+            "application-autoscaling:DeleteScheduledAction",
+            on=any_target,
+            when={"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}},
+            because=targets,
+        )
+        # A request to tag names the target by its ARN alone, so there is no namespace to look at.
+        self.allow(
+            "application-autoscaling:TagResource",
+            "application-autoscaling:UntagResource",
+            "application-autoscaling:ListTagsForResource",
+            on=any_target,
+            because="a scalable target has an id that the service makes",
+        )
+        self.allow(
+            "application-autoscaling:DescribeScalableTargets",
+            "application-autoscaling:DescribeScalingPolicies",
+            "application-autoscaling:DescribeScheduledActions",
+            on="*",
+            because=described,
+        )
+        self.allow(
+            "sagemaker:UpdateEndpointWeightsAndCapacities", on=self._arns("endpoint", self._endpoints), because=VERSIONS
+        )
+        self.allow(
+            "cloudwatch:PutMetricAlarm",
+            "cloudwatch:DeleteAlarms",
+            "cloudwatch:DescribeAlarms",
+            on=[
+                stack.format_arn(
+                    service="cloudwatch",
+                    resource="alarm",
+                    resource_name=f"TargetTracking-endpoint/{name}/variant/*",
+                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                )
+                for name in self._endpoints
+            ],
+            because="the alarms that Application Auto Scaling makes for these endpoints, which it names",
+        )
+        self.allow(
+            "iam:CreateServiceLinkedRole",
+            on=stack.format_arn(service="iam", region="", resource="role", resource_name=SCALING_ROLE),
+            when={"StringEquals": {"iam:AWSServiceName": SCALER}},
         )

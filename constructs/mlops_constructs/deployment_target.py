@@ -8,6 +8,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from mlops_constructs.accounts import Accounts, Duty, TargetRole
+from mlops_constructs.bake_workflow import allow_own_metrics
+from mlops_constructs.candidate_serving import PREVIEW
 from mlops_constructs.deployment_role import VERSIONS, DeploymentRole
 from mlops_constructs.execution_roles import EndpointExecutionRole
 from mlops_constructs.roles import AdmittedRole
@@ -42,11 +44,13 @@ class DeploymentTarget(Construct):
             self,
             "Deployment",
             model=f"{accounts.project} in {target}",
-            endpoint_names=[self._endpoints],
+            endpoint_names=[self._endpoints, f"{self._endpoints}-{PREVIEW}"],
             execution_roles=[self.execution],
             key=key,
             name=accounts.role_name(target, TargetRole.DEPLOYMENT),
         )
+        # Whichever models come: the owner of the account deploys this once.
+        self.deployment.allow_scaling()
         self.pipeline = self._define_pipeline()
         self.observer = self._define_observer()
 
@@ -60,7 +64,7 @@ class DeploymentTarget(Construct):
         return EndpointExecutionRole(
             self,
             "Execution",
-            endpoint_name=self._endpoints,
+            endpoint_names=[self._endpoints, f"{self._endpoints}-{PREVIEW}"],
             runs_prefix="*/runs",
             artifacts=self._artifacts,
             key_arn=self._artifact_keys(),
@@ -106,18 +110,22 @@ class DeploymentTarget(Construct):
             description=f"The verifications of {self._accounts.project} look at {self._target} with it",
             name=self._accounts.role_name(self._target, TargetRole.OBSERVER),
         )
-        endpoint, versions = self._endpoints, f"{self._endpoints}-*"
+        endpoints = [self._endpoints, f"{self._endpoints}-{PREVIEW}"]
+        versions = f"{self._endpoints}-*"
         role.allow(
             "sagemaker:DescribeEndpoint",
             "sagemaker:InvokeEndpoint",
-            on=self._serving("endpoint", endpoint),
+            on=[self._serving("endpoint", endpoint) for endpoint in endpoints],
             because=VERSIONS,
         )
         role.allow("sagemaker:DescribeEndpointConfig", on=self._serving("endpoint-config", versions), because=VERSIONS)
         role.allow(
             "sagemaker:DescribeModel", "sagemaker:ListTags", on=self._serving("model", versions), because=VERSIONS
         )
-        role.allow("cloudformation:DescribeChangeSet", on=self._stacks(), because=STACKS)
+        role.allow(
+            "cloudformation:DescribeChangeSet", "cloudformation:DescribeStacks", on=self._stacks(), because=STACKS
+        )
+        allow_own_metrics(role)
         return role
 
     def _serving(self, resource: str, name: str) -> str:

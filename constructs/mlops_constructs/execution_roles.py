@@ -108,22 +108,41 @@ class EndpointExecutionRole(SageMakerRole):
         scope: Construct,
         construct_id: str,
         *,
-        endpoint_name: str,
+        endpoint_names: Sequence[str],
         runs_prefix: str,
         artifacts: s3.IBucket,
         key_arn: str,
         repositories: Sequence[str],
         name: str | None = None,
     ) -> None:
-        """Make the role for the endpoint, or the endpoints, called `endpoint_name`."""
+        """Make the role for the endpoints called `endpoint_names`."""
         super().__init__(
             scope,
             construct_id,
-            description=f"Serves {endpoint_name}",
+            description=f"Serves {endpoint_names[0]}",
             repositories=repositories,
-            log_groups=[f"/aws/sagemaker/Endpoints/{endpoint_name}"],
+            log_groups=[f"/aws/sagemaker/Endpoints/{name}" for name in endpoint_names],
             name=name,
         )
         self.allow("s3:GetObject", on=artifacts.arn_for_objects(f"{runs_prefix}/*/model.tar.gz"), because=RUNS)
         self.allow_use_of_keys(key_arn, write=False, via="s3")
+        # As this role, SageMaker looks at the alarms that roll an update back (Deployment guardrails, "Prerequisites").
+        self.allow(
+            "cloudwatch:DescribeAlarms",
+            on=Stack.of(self).format_arn(
+                service="cloudwatch",
+                resource="alarm",
+                resource_name=f"{endpoint_names[0]}-*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+            because="the alarms of this endpoint, which carry its name",
+        )
         self.allow_network()
+
+
+def allow_capture(role: SageMakerRole, *, model: str, environment: str, artifacts: s3.IBucket, key: kms.IKey) -> None:
+    """Let the role of an endpoint keep what its variants answer to copies of requests."""
+    captured = artifacts.arn_for_objects(f"{model}/endpoints/{environment}/captures/*")
+    because = "what the variants of this one endpoint answer; SageMaker names the files"
+    role.allow("s3:PutObject", on=captured, because=because)
+    role.allow_use_of_key(key, write=True, via="s3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -43,6 +44,14 @@ def lambda_code() -> lambda_.Code:
 class WorkflowFunction(Construct):
     """One small function `lambdas/<name>/handler.py` with a least-privilege role and an encrypted log group."""
 
+    WHY_NO_CONCURRENCY: ClassVar[str] = (
+        "it runs a few times for each pipeline execution, one after another; reserving would take concurrency from "
+        "the account's other functions"
+    )
+    WHY_NO_QUEUE: ClassVar[str] = (
+        "its caller, Step Functions, waits for the answer, tries again and catches: no event can be lost"
+    )
+
     def __init__(
         self,
         scope: Construct,
@@ -55,6 +64,8 @@ class WorkflowFunction(Construct):
         timeout: Duration | None = None,
         dead_letters: DeadLetterQueue | None = None,
         role_path: str | None = None,
+        code: lambda_.Code | None = None,
+        memory_mb: int = 512,
         removal_policy: RemovalPolicy,
     ) -> None:
         """Make the function.
@@ -69,6 +80,8 @@ class WorkflowFunction(Construct):
             timeout: default one minute.
             dead_letters: where an asynchronous event goes after its retries; none for functions whose caller waits.
             role_path: path of the role, where another account has to name it.
+            code: where it needs more than the asset that all functions share.
+            memory_mb: its memory; the processor grows with it, 1,769 MB are one whole.
             removal_policy: of the log group.
 
         """
@@ -88,11 +101,11 @@ class WorkflowFunction(Construct):
             self,
             "Function",
             description=description,
-            code=lambda_code(),
+            code=code or lambda_code(),
             handler=f"lambdas.{name}.handler.handle",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
-            memory_size=512,
+            memory_size=memory_mb,
             timeout=timeout or Duration.minutes(1),
             role=self.role.role.without_policy_updates(),
             log_group=self.log_group,
@@ -126,16 +139,11 @@ class WorkflowFunction(Construct):
 
     def _acknowledge(self, *, asynchronous: bool, in_vpc: bool) -> None:
         runtime = "the pinned Powertools layer is the one for Python 3.13, which Lambda supports until June 2029"
-        share = (
-            "it runs a few times for each pipeline execution, one after another; reserving would take concurrency from "
-            "the account's other functions"
-        )
-        waits = "its caller, Step Functions, waits for the answer, tries again and catches: no event can be lost"
         reasons = {
             "AwsSolutions-L1": runtime,
             "Serverless-LambdaLatestVersion": runtime,
-            "NIST.800.53.R5-LambdaConcurrency": share,
-            "CKV_AWS_115": share,
+            "NIST.800.53.R5-LambdaConcurrency": self.WHY_NO_CONCURRENCY,
+            "CKV_AWS_115": self.WHY_NO_CONCURRENCY,
         }
         if not in_vpc:
             network = "it calls AWS APIs with its role only; the settings of this account ask for no network"
@@ -145,7 +153,9 @@ class WorkflowFunction(Construct):
             destination = "the function has a dead-letter queue, which gets the same event"
             acknowledge(config, {"Serverless-LambdaAsyncFailureDestination": destination})
         else:
-            reasons |= dict.fromkeys(("NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ", "CKV_AWS_116"), waits)
+            reasons |= dict.fromkeys(
+                ("NIST.800.53.R5-LambdaDLQ", "Serverless-LambdaDLQ", "CKV_AWS_116"), self.WHY_NO_QUEUE
+            )
         acknowledge(self.function, reasons)
 
     def _join_network(self) -> bool:

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from typing import Any
 
-from aws_cdk import CfnCondition, CfnDeletionPolicy, CfnTag, Fn, RemovalPolicy
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import CfnCondition, Fn, IResolvable, RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from mlops_constructs.names import digest
-from mlops_constructs.network import Placement, vpc_config
+from mlops_constructs.alarm_catalogue import AlarmCatalogue, make_alarms
+from mlops_constructs.autoscaling import scale
+from mlops_constructs.candidate_serving import Preview, TrialConfiguration
+from mlops_constructs.endpoint_variants import AsynchronousPlace, async_config, production_variant, retained
+from mlops_constructs.rollout_policy import AT_ONCE, guarded
+from mlops_constructs.served_model import CANDIDATE, ModelVersion, ServedModel, keep_versions
 from mlops_constructs.settings import Serving
+from mlops_constructs.settings.rollout import AbTest, Rollout, Shadow
+from mlops_constructs.settings.serving import VARIANT, Asynchronous, RealTime
 
-VARIANT = "live"
-"""Name of the one production variant. Deployment guardrails need the same variant names before and after an update."""
-BAKE_SECONDS = 300
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelVersion:
-    """What the pipeline asks to serve, as parameters of the stack; empty until the first model is approved."""
-
-    package_arn: str
-    data_url: str
-    image_uri: str
-    exists: CfnCondition
-
-    @property
-    def number(self) -> str:
-        """Version in the model group, the last part of the package's ARN."""
-        return Fn.select(2, Fn.split("/", self.package_arn))
+NONE = "none"
+"""The output of what is not there: CodePipeline cannot do without it."""
 
 
 class ModelEndpoint(Construct):
     """The endpoint `name`; it exists as soon as there is a model to serve.
 
     Models and configurations are immutable and named by what they hold, so that a name can never serve another model.
+    Where the rollout has a candidate phase, a candidate serves beside the champion, or on an endpoint of its own.
     """
 
     def __init__(
@@ -48,176 +39,140 @@ class ModelEndpoint(Construct):
         *,
         name: str,
         version: ModelVersion,
+        candidate: ModelVersion | None,
+        rolls_back: CfnCondition | None,
         settings: Serving,
+        rollout: Rollout,
+        watched: AlarmCatalogue,
+        storage_uri: str,
         execution_role_arn: str,
         key: kms.IKey,
         topic: sns.ITopic,
         removal_policy: RemovalPolicy,
     ) -> None:
-        """Make the endpoint of `version`."""
+        """Make the endpoint of `version`.
+
+        Args:
+            scope: parent.
+            construct_id: id.
+            name: of the endpoint.
+            version: what serves.
+            candidate: what may serve soon; None where the rollout tries nothing out.
+            rolls_back: whether alarms may roll an update back, not on the way back itself; None for unguarded kinds.
+            settings: how it serves.
+            rollout: how a new version takes over.
+            watched: the alarms.
+            storage_uri: folder of S3 where the endpoint keeps what it has to keep: captures, asynchronous answers.
+            execution_role_arn: as whom it runs.
+            key: encrypts its volumes and what it keeps.
+            topic: hears of the alarms.
+            removal_policy: what becomes of it with its stack.
+
+        """
         super().__init__(scope, construct_id)
-        self._name, self._version, self._settings = name, version, settings
-        self._topic = topic
-        # What else the immutable resources hold, so that a change of it gives them another name.
-        placement = Placement.of(self)
-        self._revision = digest([settings.model_dump(mode="json"), placement and placement.identity])
-        self.alarms = self._alarms()
-        self.model = self._model(execution_role_arn)
-        self.configuration = self._configuration(key)
-        self.endpoint = self._endpoint()
-        for resource in (self.model, self.configuration, self.endpoint):
-            resource.cfn_options.condition = version.exists
-            # An endpoint that outlives its stack needs its model and configuration to replace a lost instance.
-            resource.apply_removal_policy(removal_policy)
-        for resource in (self.model, self.configuration):
-            # But not those of versions that it no longer serves.
-            resource.cfn_options.update_replace_policy = CfnDeletionPolicy.DELETE
+        self._name, self._settings, self._rollout = name, settings, rollout
+        self._key, self._storage_uri, self._role = key, storage_uri, execution_role_arn
+        self._removal_policy = removal_policy
+        self.champion = ServedModel(
+            self, "Champion", endpoint=name, version=version, settings=settings, execution_role_arn=execution_role_arn
+        )
+        self.configuration = self._configuration()
+        self._served: ServedModel | None = None
+        self.preview: Preview | None = None
+        self.trial: TrialConfiguration | None = None
+        if candidate is not None:
+            self._define_candidate(candidate)
+        if rolls_back is not None and isinstance(settings, RealTime):
+            watched = dataclasses.replace(watched, configuration=self._asked_configuration())
+        self.alarms = make_alarms(self, name, watched.alarms(), topic)
+        self.endpoint = self._endpoint(rolls_back)
+        for resource in (self.champion.model, self.configuration):
+            keep_versions(resource, version.exists, removal_policy)
+        self.endpoint.cfn_options.condition = version.exists
+        # An endpoint that outlives its stack needs its model and configuration to replace a lost instance.
+        self.endpoint.apply_removal_policy(removal_policy)
+        self.scaling = scale(self, endpoint=self.endpoint, name=name, settings=settings, exists=version.exists)
 
-    def _version_name(self) -> str:
-        return Fn.join("-", [self._name, Fn.join("", ["v", self._version.number]), self._revision])
+    @property
+    def candidate_endpoint_name(self) -> str:
+        """Name of the endpoint on which a candidate answers."""
+        if self.preview is None:
+            return self.endpoint.attr_endpoint_name
+        return self._with_candidate(self.preview.endpoint.endpoint_name or NONE, NONE)
 
-    def _model(self, execution_role_arn: str) -> sagemaker.CfnModel:
-        return sagemaker.CfnModel(
+    @property
+    def candidate_configuration_name(self) -> str:
+        """Name of the configuration in which a candidate serves; "none" while there is no candidate."""
+        return NONE if self._served is None else self._with_candidate(self._served.name, NONE)
+
+    def _asked_configuration(self) -> str:
+        """Return the name of the configuration that the endpoint is asked to serve."""
+        name = self.champion.name
+        if self.trial is not None and self._served is not None:
+            name = self._with_candidate(self._served.name, name)
+        return Fn.condition_if(self.champion.version.exists.logical_id, name, NONE).to_string()
+
+    def _define_candidate(self, candidate: ModelVersion) -> None:
+        served = ServedModel(
             self,
-            "Model",
-            model_name=self._version_name(),
-            execution_role_arn=execution_role_arn,
-            enable_network_isolation=True,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=self._version.image_uri, model_data_url=self._version.data_url
-            ),
-            vpc_config=self._vpc(),
-            tags=[CfnTag(key="mlops:model-package", value=self._version.package_arn)],
+            "Candidate",
+            endpoint=self._name,
+            version=candidate,
+            settings=self._settings,
+            execution_role_arn=self._role,
+            suffix=CANDIDATE,
         )
+        keep_versions(served.model, candidate.exists, RemovalPolicy.RETAIN)
+        self._served = served
+        if isinstance(self._rollout, AbTest | Shadow) and isinstance(self._settings, RealTime):
+            self.trial = TrialConfiguration(
+                self,
+                "Trial",
+                champion=self.champion,
+                candidate=served,
+                settings=self._settings,
+                rollout=self._rollout,
+                key=self._key,
+                capture_uri=f"{self._storage_uri}/captures",
+            )
+        elif isinstance(self._settings, RealTime | Asynchronous):
+            self.preview = Preview(
+                self, "Preview", endpoint=self._name, candidate=served, settings=self._settings, key=self._key
+            )
 
-    def _vpc(self) -> sagemaker.CfnModel.VpcConfigProperty | None:
-        config = vpc_config(self)
-        if config is None:
-            return None
-        return sagemaker.CfnModel.VpcConfigProperty(
-            subnets=config["Subnets"], security_group_ids=config["SecurityGroupIds"]
-        )
-
-    def _configuration(self, key: kms.IKey) -> sagemaker.CfnEndpointConfig:
-        configuration = sagemaker.CfnEndpointConfig(
+    def _configuration(self) -> sagemaker.CfnEndpointConfig:
+        return sagemaker.CfnEndpointConfig(
             self,
             "Configuration",
-            endpoint_config_name=self._version_name(),
-            kms_key_id=key.key_arn,
+            endpoint_config_name=self.champion.name,
+            kms_key_id=self._key.key_arn,
             production_variants=[
-                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-                    variant_name=VARIANT,
-                    model_name=self.model.attr_model_name,
-                    initial_instance_count=self._settings.instance_count,
-                    instance_type=self._settings.instance_type,
-                    initial_variant_weight=1,
-                )
+                production_variant(self._settings, name=VARIANT, model_name=self.champion.model_name, weight=1)
             ],
+            async_inference_config=async_config(
+                self._settings, AsynchronousPlace(uri=self._storage_uri, key_arn=self._key.key_arn)
+            ),
         )
-        configuration.add_resource_dependency(self.model)
-        return configuration
 
-    def _endpoint(self) -> sagemaker.CfnEndpoint:
+    def _endpoint(self, rolls_back: CfnCondition | None) -> sagemaker.CfnEndpoint:
+        served = self.configuration.attr_endpoint_config_name
+        if self.trial is not None:
+            served = self._with_candidate(self.trial.configuration.attr_endpoint_config_name, served)
         return sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self._name,
-            endpoint_config_name=self.configuration.attr_endpoint_config_name,
-            deployment_config=sagemaker.CfnEndpoint.DeploymentConfigProperty(
-                blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
-                    traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
-                        type="ALL_AT_ONCE", wait_interval_in_seconds=BAKE_SECONDS
-                    ),
-                    termination_wait_in_seconds=BAKE_SECONDS,
-                    maximum_execution_timeout_in_seconds=3600,
-                ),
-                auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
-                    alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=alarm.ref) for alarm in self.alarms]
-                ),
-            ),
+            endpoint_config_name=served,
+            deployment_config=self._deployment_config(rolls_back),
+            **retained(self._settings),
         )
 
-    def _alarms(self) -> list[cloudwatch.CfnAlarm]:
-        limits = self._settings.alarms
-        return [
-            self._error_rate("ServerErrors", "Invocation5XXErrors", limits.error_rate_percent),
-            cloudwatch.CfnAlarm(
-                self,
-                "ModelErrors",
-                alarm_name=f"{self._name}-model-errors",
-                alarm_description=f"The model of {self._name} failed over {limits.model_errors} times in 5 minutes",
-                namespace="AWS/SageMaker",
-                metric_name="InvocationModelErrors",
-                dimensions=self._dimensions(),
-                statistic="Sum",
-                period=300,
-                evaluation_periods=1,
-                threshold=limits.model_errors,
-                comparison_operator="GreaterThanThreshold",
-                treat_missing_data="notBreaching",
-                alarm_actions=[self._topic.topic_arn],
-                ok_actions=[self._topic.topic_arn],
-            ),
-            cloudwatch.CfnAlarm(
-                self,
-                "Latency",
-                alarm_name=f"{self._name}-latency",
-                alarm_description=f"{self._name} answers slowly (99th percentile of the model's time, microseconds)",
-                namespace="AWS/SageMaker",
-                metric_name="ModelLatency",
-                dimensions=self._dimensions(),
-                extended_statistic="p99",
-                unit="Microseconds",
-                period=60,
-                evaluation_periods=3,
-                datapoints_to_alarm=2,
-                threshold=limits.latency_ms * 1000,
-                comparison_operator="GreaterThanThreshold",
-                treat_missing_data="notBreaching",
-                alarm_actions=[self._topic.topic_arn],
-                ok_actions=[self._topic.topic_arn],
-            ),
-        ]
+    def _deployment_config(self, rolls_back: CfnCondition | None) -> IResolvable | None:
+        if rolls_back is None:
+            return None
+        policy: dict[str, Any] = guarded(self._rollout, [alarm.ref for alarm in self.alarms])
+        return Fn.condition_if(rolls_back.logical_id, policy, AT_ONCE)
 
-    def _error_rate(self, construct_id: str, metric: str, percent: float) -> cloudwatch.CfnAlarm:
-        """Return an alarm on `metric` as a share of all requests: one that fails of ten thousand is no reason."""
-        return cloudwatch.CfnAlarm(
-            self,
-            construct_id,
-            alarm_name=f"{self._name}-server-errors",
-            alarm_description=f"More than {percent} % of the requests to {self._name} fail ({metric})",
-            metrics=[
-                cloudwatch.CfnAlarm.MetricDataQueryProperty(
-                    id="rate", expression="100 * errors / requests", label=f"{metric} in percent", return_data=True
-                ),
-                self._query("errors", metric),
-                self._query("requests", "Invocations"),
-            ],
-            evaluation_periods=3,
-            datapoints_to_alarm=2,
-            threshold=percent,
-            comparison_operator="GreaterThanThreshold",
-            # No requests, no rate: an idle endpoint is not a failing one.
-            treat_missing_data="notBreaching",
-            alarm_actions=[self._topic.topic_arn],
-            ok_actions=[self._topic.topic_arn],
-        )
-
-    def _query(self, query_id: str, metric: str) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
-        return cloudwatch.CfnAlarm.MetricDataQueryProperty(
-            id=query_id,
-            return_data=False,
-            metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
-                metric=cloudwatch.CfnAlarm.MetricProperty(
-                    namespace="AWS/SageMaker",
-                    metric_name=metric,
-                    dimensions=self._dimensions(),
-                ),
-                period=60,
-                stat="Sum",
-            ),
-        )
-
-    def _dimensions(self) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
-        dimension = cloudwatch.CfnAlarm.DimensionProperty
-        return [dimension(name="EndpointName", value=self._name), dimension(name="VariantName", value=VARIANT)]
+    def _with_candidate(self, value: str, otherwise: str) -> str:
+        exists = self._served.version.exists.logical_id if self._served else ""
+        return Fn.condition_if(exists, value, otherwise).to_string()

@@ -15,8 +15,7 @@ from constructs import Construct
 from mlops_constructs import pipeline_actions as actions
 from mlops_constructs.artifact_store import pipeline_stores, regional_key
 from mlops_constructs.build_project import BuildProject
-from mlops_constructs.deployment_role import DeploymentRole
-from mlops_constructs.deployment_stage import DeploymentStage
+from mlops_constructs.deployment_stage import DeploymentStage, DeploymentWorkflows
 from mlops_constructs.image_build import IMAGE_VARIABLE, ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
 from mlops_constructs.pipeline_actions import EXECUTION_ID, Action, Stage
@@ -39,11 +38,11 @@ class ModelPipeline(Construct):
         role_path: str,
         targets: list[ServingTarget],
         training: stepfunctions.CfnStateMachine,
-        verification: stepfunctions.CfnStateMachine,
+        workflows: DeploymentWorkflows,
         functions: PipelineFunctions,
         build: BuildProject,
         image_build: ImageBuild | None,
-        deployment_role: DeploymentRole | None,
+        deployment_role: ServiceRole | None,
         data: s3.IBucket,
         artifacts: s3.IBucket,
         artifacts_prefix: str,
@@ -60,7 +59,7 @@ class ModelPipeline(Construct):
         super().__init__(scope, construct_id)
         self._model, self._targets = model, targets
         self._remotes = [target.remote for target in targets if target.remote is not None]
-        self._training, self._verification = training, verification
+        self._training, self._workflows = training, workflows
         self._functions, self._build, self._deployment_role = functions, build, deployment_role
         self._image_build = image_build
         self._data, self._topic, self._name, self._runs_uri = data, topic, name, runs_uri
@@ -107,13 +106,13 @@ class ModelPipeline(Construct):
         role = self._deployment_role
         deployment = DeploymentStage(
             functions=self._functions,
-            verification_arn=self._verification.ref,
+            workflows=self._workflows,
             deployment_role_arn=role.arn if role is not None else None,
         )
         for target in self._targets:
             if target.environment == self._model.deploy.approval_before:
                 stages.append(actions.stage("Approve", self._approve()))
-            stages.append(actions.stage(target.environment.capitalize(), deployment.actions(target)))
+            stages.append(actions.stage(target.environment.capitalize(), deployment.actions(target), goes_back=True))
         return stages
 
     def _code_source(self) -> Action:
@@ -157,7 +156,7 @@ class ModelPipeline(Construct):
             actions.run_function(
                 "Outcome",
                 function=self._functions.training_outcome.function.function_name,
-                parameters={"executionArn": "#{Train.ExecutionArn}"},
+                parameters={"run": EXECUTION_ID, "executionArn": "#{Train.ExecutionArn}"},
                 run_order=2,
                 namespace="Model",
             ),
@@ -297,7 +296,7 @@ class ModelPipeline(Construct):
 
     def _grant_invocations(self) -> None:
         stack = Stack.of(self)
-        machines: list[Any] = [self._training, self._verification]
+        machines: list[Any] = [self._training, *self._workflows.machines]
         self.role.allow(
             "states:StartExecution", "states:DescribeStateMachine", on=[machine.ref for machine in machines]
         )
@@ -312,7 +311,7 @@ class ModelPipeline(Construct):
                 )
                 for machine in machines
             ],
-            because="the executions of this pipeline's two workflows",
+            because="the executions of this pipeline's workflows",
         )
         self.role.allow(
             "lambda:InvokeFunction",
@@ -320,6 +319,7 @@ class ModelPipeline(Construct):
                 function.arn
                 for function in (
                     self._functions.training_outcome,
+                    self._functions.plan_rollout,
                     self._functions.inspect_change_set,
                     self._functions.record_approval,
                     *([self._functions.replicate_model] if self._functions.replicate_model else []),

@@ -6,23 +6,26 @@ A recipe differs from the others in its image and its hyperparameters, and in no
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from constructs import Construct
 
 from mlops_constructs.accounts import Accounts, Duty, TargetRole
+from mlops_constructs.batch_verification import BatchVerificationWorkflow
 from mlops_constructs.build_project import BuildProject, Source, buildspec
-from mlops_constructs.deployment_role import DeploymentRole
-from mlops_constructs.execution_roles import EndpointExecutionRole
 from mlops_constructs.image_build import ImageBuild, ImageRepository
 from mlops_constructs.messaging import DeadLetterQueue
+from mlops_constructs.model_batches import ModelBatches
 from mlops_constructs.model_image import ModelImage
 from mlops_constructs.model_pipeline import ModelPipeline
 from mlops_constructs.model_registry import ModelRegistry
 from mlops_constructs.pipeline_functions import PipelineFunctions
 from mlops_constructs.release_workflow import ReleaseWorkflow
 from mlops_constructs.retention import retention
+from mlops_constructs.rollout_workflows import RolloutWorkflows
+from mlops_constructs.serving_roles import deployment_role, execution_roles
 from mlops_constructs.serving_target import Remote, ServingTarget
-from mlops_constructs.settings import ModelSettings, S3Source, Stage
+from mlops_constructs.settings import Batch, ModelSettings, S3Source, Stage
 from mlops_constructs.settings.xgboost_images import VERSIONS, image_uri
 from mlops_constructs.shared_resources import SharedResources
 from mlops_constructs.training_workflow import TrainingWorkflow
@@ -75,19 +78,20 @@ class ModelRecipe(Construct):
         )
         self.functions = self._define_functions()
         self.training = self._define_training(processing_code)
+        self.batches = self._define_batches()
         self.verification = self._define_verification()
-        self.execution_roles = self._define_execution_roles()
-        self.deployment_role = self._define_deployment_role()
+        local: dict[str, Any] = {"model": model, "targets": self._local, "batches": self.batches}
+        self.execution_roles = execution_roles(self, **local, image=self._image, shared=shared)
+        self.deployment_role = deployment_role(self, **local, roles=self.execution_roles, key=shared.key)
         self.image_build = self._define_image_build()
         self._define_sources()
+        self.rollouts = self._define_rollouts()
         self.pipeline = self._define_pipeline() if model.stage != Stage.REPEATABLE else None
         self.release = self._define_release() if model.stage == Stage.REPEATABLE else None
 
     def _target(self, environment: str, stack: str) -> ServingTarget:
         remote = self._remote(environment) if self._accounts.environments.is_remote(environment) else None
-        return ServingTarget(
-            environment=environment, stack=stack, endpoint=f"{self._name}-{environment}", remote=remote
-        )
+        return ServingTarget.of(self._project, self._model, environment, stack=stack, remote=remote)
 
     def _remote(self, environment: str) -> Remote:
         accounts = self._accounts
@@ -101,19 +105,6 @@ class ModelRecipe(Construct):
             deployment_role_arn=accounts.role(environment, TargetRole.DEPLOYMENT),
             artifacts=accounts.bucket("artifacts", tools, where.region) if elsewhere else None,
             image_uri=image_uri(algorithm.version, where.region) if elsewhere and algorithm else None,
-        )
-
-    def _define_deployment_role(self) -> DeploymentRole | None:
-        """Return the role that deploys in the account of the tools; other accounts have their own."""
-        if not self._local:
-            return None
-        return DeploymentRole(
-            self,
-            "DeploymentRole",
-            model=self._model.name,
-            endpoint_names=[target.endpoint for target in self._local],
-            execution_roles=list(self.execution_roles.values()),
-            key=self._shared.key,
         )
 
     def _define_image(self) -> ModelImage:
@@ -170,7 +161,26 @@ class ModelRecipe(Construct):
             removal_policy=self._removal_policy,
         )
 
-    def _define_verification(self) -> VerificationWorkflow:
+    def _define_batches(self) -> ModelBatches | None:
+        if not isinstance(self._model.serving, Batch):
+            return None
+        return ModelBatches(
+            self,
+            "Batches",
+            project=self._project,
+            model=self._model,
+            serving=self._model.serving,
+            targets=self._local,
+            shared=self._shared,
+            repository=self._image.repository_arn,
+            functions=self.functions,
+            runs_uri=self._runs_uri(),
+            dead_letters=self.dead_letters,
+        )
+
+    def _define_verification(self) -> VerificationWorkflow | BatchVerificationWorkflow:
+        if self.batches is not None:
+            return self.batches.verification
         return VerificationWorkflow(
             self,
             "Verification",
@@ -184,19 +194,19 @@ class ModelRecipe(Construct):
             removal_policy=self._removal_policy,
         )
 
-    def _define_execution_roles(self) -> dict[str, EndpointExecutionRole]:
-        return {
-            target.environment: EndpointExecutionRole(
-                self,
-                f"{target.environment.capitalize()}EndpointRole",
-                endpoint_name=target.endpoint,
-                runs_prefix=f"{self._model.name}/runs",
-                artifacts=self._shared.artifacts,
-                key_arn=self._shared.key.key_arn,
-                repositories=[self._image.repository_arn],
-            )
-            for target in self._local
-        }
+    def _define_rollouts(self) -> RolloutWorkflows:
+        return RolloutWorkflows(
+            self,
+            "Rollouts",
+            accounts=self._accounts,
+            model=self._model,
+            targets=self.targets,
+            shared=self._shared,
+            functions=self.functions,
+            verification=self.verification,
+            runs_uri=self._runs_uri(),
+            dead_letters=self.dead_letters,
+        )
 
     def _define_image_build(self) -> ImageBuild | None:
         container, source = self._model.container, self._model.source
@@ -233,6 +243,8 @@ class ModelRecipe(Construct):
             removal_policy=self._removal_policy,
         )
         build.finish()
+        functions = self._define_pipeline_functions()
+        self.rollouts.go_back(group_name=self.registry.group_name, functions=functions)
         return ModelPipeline(
             self,
             "Pipeline",
@@ -241,8 +253,8 @@ class ModelRecipe(Construct):
             model=self._model,
             targets=self.targets,
             training=self.training.state_machine,
-            verification=self.verification.state_machine,
-            functions=self._define_pipeline_functions(),
+            workflows=self.rollouts.deployment,
+            functions=functions,
             build=build,
             image_build=self.image_build,
             deployment_role=self.deployment_role,

@@ -44,8 +44,11 @@ class Placement:
     @classmethod
     def of(cls, construct: IConstruct) -> Placement | None:
         """Return the placement of what is in `construct`; None for the networks of the services themselves."""
+        networks = construct.node.try_get_context(NETWORKS)
+        if not networks:
+            return None
         stack = Stack.of(construct)
-        declared = (construct.node.try_get_context(NETWORKS) or {}).get(f"{stack.account}/{stack.region}")
+        declared = networks.get(f"{stack.account}/{stack.region}")
         if declared is None:
             return None
         identity = declared["identity"]

@@ -115,7 +115,10 @@ _REGISTRY: Final = ("model-package-group", "model-package")
 
 
 class MlEngineer(PersonaRole):
-    """Brings data and code, starts and stops pipelines, reads logs and reports; approves and deploys nothing."""
+    """Brings data and code, starts and stops pipelines, reads logs and reports; approves and deploys nothing new.
+
+    A pipeline goes back only to what has passed everything before, so that takes no second person.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, **options: Any) -> None:
         """Make the role in the account of the tools, whose buckets `key` encrypts."""
@@ -125,10 +128,21 @@ class MlEngineer(PersonaRole):
         self._allow_looking_at_workflows()
         self.allow(
             "codepipeline:RetryStageExecution",
+            "codepipeline:RollbackStage",
             "codepipeline:StartPipelineExecution",
             "codepipeline:StopPipelineExecution",
             on=[self._pipelines(), self._pipelines(below="/*")],
             because=_PROJECT,
+        )
+        # What serves now, before and after a stage goes back: `mlops rollback`.
+        self.allow(
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStacks",
+            on=self._arn("cloudformation", "stack", f"{self._project}-*/*"),
+            because=_PROJECT,
+        )
+        self.allow(
+            "sagemaker:DescribeEndpoint", on=self._arn("sagemaker", "endpoint", f"{self._project}-*"), because=_PROJECT
         )
         machines = self._arn("states", "stateMachine", f"{self._project}-*-release", colon=True)
         self.allow("states:StartExecution", on=machines, because=_PROJECT)

@@ -17,9 +17,13 @@ Stage = codepipeline.CfnPipeline.StageDeclarationProperty
 EXECUTION_ID = "#{codepipeline.PipelineExecutionId}"
 
 
-def stage(name: str, actions: Sequence[Action]) -> Stage:
-    """Return a stage of `actions`."""
-    return codepipeline.CfnPipeline.StageDeclarationProperty(name=name, actions=list(actions))
+def stage(name: str, actions: Sequence[Action], *, goes_back: bool = False) -> Stage:
+    """Return a stage of `actions`; one that `goes_back` runs again after a failure, as it last succeeded.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback-auto.html
+    """
+    failed = codepipeline.CfnPipeline.FailureConditionsProperty(result="ROLLBACK") if goes_back else None
+    return codepipeline.CfnPipeline.StageDeclarationProperty(name=name, actions=list(actions), on_failure=failed)
 
 
 def s3_source(name: str, *, bucket: str, key: str, output: str) -> Action:

@@ -18,6 +18,8 @@ from mlops_constructs.messaging import DeadLetterQueue
 from mlops_constructs.serving_target import ServingTarget
 from mlops_constructs.workflow_functions import PACKAGES
 
+STACK_IDS = "the id that CloudFormation appends"
+
 
 class PipelineFunctions(Construct):
     """Functions that CodePipeline and EventBridge invoke; their events survive a failure in a dead-letter queue."""
@@ -49,6 +51,7 @@ class PipelineFunctions(Construct):
         self.starts = self._starts_table()
         self.start_pipeline = self._define_start_pipeline(pipeline_name, sources, data)
         self.training_outcome = self._define_training_outcome(training_machine_name)
+        self.plan_rollout = self._define_plan_rollout(group_name, verification_path)
         self.inspect_change_set = self._define_inspect_change_set(verification_path)
         self.replicate_model = self._define_replicate_model()
         self.record_approval = self._define_record_approval(group_name, model, artifacts)
@@ -140,6 +143,36 @@ class PipelineFunctions(Construct):
         self._answers_pipeline(function)
         return function
 
+    def _define_plan_rollout(self, group_name: str, verification_path: str) -> WorkflowFunction:
+        remote = [target.remote.observer_role_arn for target in self._targets if target.remote]
+        function = self._function(
+            "PlanRollout",
+            "plan_rollout",
+            "Plans a deployment from what serves now",
+            role_path=verification_path if remote else None,
+        )
+        stack, stacks = Stack.of(self), self._local_stacks()
+        package = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{group_name}/*")
+        function.role.allow("sagemaker:DescribeModelPackage", on=package, because=PACKAGES)
+        if stacks:
+            function.role.allow("cloudformation:DescribeStacks", on=stacks, because=STACK_IDS)
+            endpoints = [
+                stack.format_arn(service="sagemaker", resource="endpoint", resource_name=target.endpoint)
+                for target in self._targets
+                if target.remote is None
+            ]
+            function.role.allow("sagemaker:DescribeEndpoint", on=endpoints)
+        function.role.allow_assume(remote)
+        self._answers_pipeline(function)
+        return function
+
+    def _local_stacks(self) -> list[str]:
+        return [
+            Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{target.stack}/*")
+            for target in self._targets
+            if target.remote is None
+        ]
+
     def _define_inspect_change_set(self, verification_path: str) -> WorkflowFunction:
         remote = [target.remote.observer_role_arn for target in self._targets if target.remote]
         function = self._function(
@@ -148,14 +181,9 @@ class PipelineFunctions(Construct):
             "Refuses a change set that would replace anything stateful",
             role_path=verification_path if remote else None,
         )
-        stacks = [
-            Stack.of(self).format_arn(service="cloudformation", resource="stack", resource_name=f"{target.stack}/*")
-            for target in self._targets
-            if target.remote is None
-        ]
+        stacks = self._local_stacks()
         if stacks:
-            because = "the id that CloudFormation appends"
-            function.role.allow("cloudformation:DescribeChangeSet", on=stacks, because=because)
+            function.role.allow("cloudformation:DescribeChangeSet", on=stacks, because=STACK_IDS)
         function.role.allow_assume(remote)
         self._answers_pipeline(function)
         return function

@@ -49,8 +49,8 @@ class ProcessingPrograms(Construct):
         return [self._code, self._settings]
 
     def prepare(self, *, role_arn: str, next_state: str) -> dict[str, State]:
-        """Return the states that check the data and split it."""
-        parts = ("train", "validation", "test", "score")
+        """Return the states that check the data and split it, and pack what encodes the rows of requests."""
+        parts = ("train", "validation", "test", "score", "requests", "preprocessor")
         return self._job(
             "Prepare",
             program="prepare",
@@ -132,7 +132,7 @@ class ProcessingPrograms(Construct):
         """The settings of the model as the file that the programs read."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "settings.json"
-            path.write_text(json.dumps(self._model.model_dump(mode="json"), sort_keys=True, indent=1))
+            path.write_text(json.dumps(self._model.model_dump(mode="json"), indent=1))
             return s3_assets.Asset(self, "Settings", path=str(path))
 
 

@@ -14,10 +14,11 @@ from constructs import Construct
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
-from mlops_constructs.deployment_role import DeploymentRole
+from mlops_constructs.batch_verification import BatchVerificationWorkflow
 from mlops_constructs.functions import WorkflowFunction
 from mlops_constructs.image_build import ImageBuild
 from mlops_constructs.messaging import DeadLetterQueue, DeliveredRule
+from mlops_constructs.roles import ServiceRole
 from mlops_constructs.serving_target import ServingTarget
 from mlops_constructs.settings import ModelSettings, S3Source
 from mlops_constructs.stack_update import LIMIT_SECONDS, StackUpdate
@@ -29,6 +30,8 @@ from mlops_constructs.workflow_functions import WorkflowFunctions
 _BUILD_LIMIT_SECONDS = 2 * 3600
 _SLACK_SECONDS = 1800
 """What starting and telling may take beside the steps themselves."""
+_RELEASE = "States.ArrayGetItem(States.StringSplit(States.UUID(), '-'), 1)"
+"""Four hexadecimal digits, as a part of names: what is deployed again never meets the name of what was kept."""
 
 
 class ReleaseWorkflow(Construct):
@@ -46,10 +49,10 @@ class ReleaseWorkflow(Construct):
         model: ModelSettings,
         targets: Sequence[ServingTarget],
         training: TrainingWorkflow,
-        verification: VerificationWorkflow,
+        verification: VerificationWorkflow | BatchVerificationWorkflow,
         functions: WorkflowFunctions,
         image_build: ImageBuild | None,
-        deployment_role: DeploymentRole,
+        deployment_role: ServiceRole,
         data: s3.IBucket,
         key: kms.IKey,
         topic: sns.ITopic,
@@ -72,6 +75,8 @@ class ReleaseWorkflow(Construct):
                     "ModelPackageArn": "$.train.modelPackageArn",
                     "ModelDataUrl": "$.train.modelDataUrl",
                     "ImageUri": "$.train.imageUri",
+                    "Release": "$.release.name",
+                    **({"Mode": "guarded"} if target.is_guarded else {}),
                 },
             )
             for target in targets
@@ -153,10 +158,14 @@ class ReleaseWorkflow(Construct):
                     {
                         "Variable": newest,
                         "StringEqualsPath": "$.data.version",
-                        "Next": f"{self._updates[0].stage}Deploy",
+                        "Next": "NameRelease",
                     }
                 ],
                 default="Superseded",
+            ),
+            # Once: every environment gets the same name, and a retry too.
+            "NameRelease": asl.assign(
+                {"name.$": _RELEASE}, result_path="$.release", next_state=f"{self._updates[0].stage}Deploy"
             ),
             "Superseded": {
                 "Type": "Fail",
@@ -173,6 +182,7 @@ class ReleaseWorkflow(Construct):
             self._verification,
             {
                 "run.$": "$.run",
+                "execution.$": "$.run",
                 "environment": update.environment,
                 "endpointName": self._targets[update.environment].endpoint,
                 "access": self._targets[update.environment].access,
@@ -188,7 +198,7 @@ class ReleaseWorkflow(Construct):
 
     def _execute(
         self,
-        workflow: TrainingWorkflow | VerificationWorkflow,
+        workflow: TrainingWorkflow | VerificationWorkflow | BatchVerificationWorkflow,
         payload: Mapping[str, Any],
         *,
         name: str,

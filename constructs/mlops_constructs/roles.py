@@ -43,6 +43,7 @@ class ProductRole(Construct):
     ) -> None:
         """Make the role; only one that another account has to name gets a `name` or a `path` of its own."""
         super().__init__(scope, construct_id)
+        self._stack = Stack.of(self)
         self.role = iam.Role(self, "Role", description=description, assumed_by=assumed_by, role_name=name, path=path)
         self._policy: iam.ManagedPolicy | None = None
 
@@ -75,7 +76,7 @@ class ProductRole(Construct):
                 msg = f"{self.node.path} asks for iam:PassRole without a service; use allow_pass(role)"
                 raise ValueError(msg)
         resources = [on] if isinstance(on, str) else list(on)
-        wild = sorted({name for name in (flat(Stack.of(self).resolve(one)) for one in resources) if "*" in name})
+        wild = sorted({name for name in map(flat, self._stack.resolve(resources)) if "*" in name})
         if wild and not because:
             msg = f"{self.node.path} allows {', '.join(actions)} on '{wild[0]}' without a reason; say why with because="
             raise ValueError(msg)
@@ -112,7 +113,7 @@ class ProductRole(Construct):
         policy of each key there that decides.
         """
         actions = ["kms:Decrypt", "kms:GenerateDataKey"] if write else ["kms:Decrypt"]
-        host = f"{via}.{region or Stack.of(self).region}.amazonaws.com"
+        host = f"{via}.{region or self._stack.region}.amazonaws.com"
         self.allow(
             *actions,
             on=key_arn,

@@ -26,3 +26,5 @@ class ServingResources:
     key: kms.IKey
     topic: sns.ITopic
     execution_role_arn: str
+    artifacts: str
+    """Name of the bucket with the models of its region."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from mlops_constructs import asl
 from mlops_constructs.asl import State
+from mlops_constructs.settings.rollout_rules import UPDATE_LIMIT_MINUTES
 
 POLL_SECONDS = 30
-POLLS = 300
-"""Two and a half hours: an endpoint takes an hour at most for an update, and another one to roll it back."""
+POLLS = UPDATE_LIMIT_MINUTES * 60 // POLL_SECONDS
+"""An endpoint takes as long as its rollout allows for an update, and as long again to roll it back."""
 LIMIT_SECONDS = POLL_SECONDS * POLLS
 """After which an update counts as failed."""
 _RUNNING = (
@@ -23,7 +24,7 @@ _RUNNING = (
 
 @dataclass(frozen=True, kw_only=True)
 class StackUpdate:
-    """The update of the serving stack of one environment; `parameters` are paths by the names of the parameters."""
+    """The update of the serving stack of one environment; `parameters` are paths, or values, by their names."""
 
     partition: str
     environment: str
@@ -53,7 +54,8 @@ class StackUpdate:
                     "Capabilities": ["CAPABILITY_IAM"],
                     "RoleARN": self.role_arn,
                     "Parameters": [
-                        {"ParameterKey": name, "ParameterValue.$": path} for name, path in self.parameters.items()
+                        {"ParameterKey": name, f"ParameterValue{'.$' if value.startswith('$') else ''}": value}
+                        for name, value in self.parameters.items()
                     ],
                 },
                 timeout_seconds=120,

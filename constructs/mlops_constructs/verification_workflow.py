@@ -23,10 +23,10 @@ TIME_LIMIT_SECONDS = 3600
 class VerificationWorkflow(Construct):
     """A state machine that a deployment has to pass.
 
-    Input: `{"run", "environment", "endpointName", "endpointConfigName", "modelDataUrl", "imageUri", "access"}`, where
-    `access` is the role and region of an endpoint in another account. In service is not success: SageMaker can roll an
-    update back without a failure reason, so what serves is compared with what was asked for, and labelled rows are
-    sent through it.
+    Input: `{"run", "execution", "environment", "endpointName", "endpointConfigName", "modelDataUrl", "imageUri",
+    "access"}`, where `run` has the labelled rows, `execution` gets the record, and `access` is the role and region of
+    an endpoint in another account. In service is not success: SageMaker can roll an update back without a reason,
+    so what serves is compared with what was asked for, and labelled rows are sent through it.
     """
 
     def __init__(
@@ -103,11 +103,12 @@ class VerificationWorkflow(Construct):
                     "imageUri.$": "$.imageUri",
                     "endpointConfigName.$": "$.endpointConfigName",
                 },
-                "testUri.$": f"States.Format('{base}/prepared/test/test.csv', $.run)",
+                "testUri.$": f"States.Format('{base}/{self._functions.labelled_rows}', $.run)",
                 "predictionsUri.$": f"States.Format('{base}/evaluation/predictions.csv', $.run)",
-                "recordUri.$": f"States.Format('{base}/deployments/{{}}.json', $.run, $.environment)",
+                "recordUri.$": f"States.Format('{base}/deployments/{{}}.json', $.execution, $.environment)",
                 "task": self._task,
                 "gates": self._gates.model_dump(mode="json"),
+                **({"target": self._functions.target} if self._functions.target else {}),
             },
             timeout_seconds=660,
             # An endpoint that is still being made or changed: the function says so, and is asked again.

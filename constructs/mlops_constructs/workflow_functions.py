@@ -9,9 +9,11 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from mlops_constructs.asynchronous_serving import allow_verification, verification_target
 from mlops_constructs.deployment_role import VERSIONS
 from mlops_constructs.execution_roles import RUNS
 from mlops_constructs.functions import WorkflowFunction
+from mlops_constructs.multi_model import parameter_arn
 from mlops_constructs.serving_target import ServingTarget
 
 PACKAGES = "the versions of this one model group"
@@ -43,6 +45,13 @@ class WorkflowFunctions(Construct):
         self._runs = f"{model}/runs/*"
         self._targets, self._path = targets, verification_path
         self._group_name = group_name
+        self.labelled_rows = targets[-1].labelled_rows
+        """Where a run has the rows that an endpoint is tried out with, below its folder."""
+        self.target: dict[str, Any] = verification_target(targets[-1].serving, model=model, artifacts=artifacts)
+        if targets[-1].is_shared:
+            self.target = {"ofBucket": True}
+        self._model = model
+        """What of an endpoint is tried out."""
         self.quality_gate = self._define_quality_gate()
         self.security_gate = self._define_security_gate(scanned_repository) if scanned_repository else None
         self.find_champion = self._define_find_champion()
@@ -84,6 +93,9 @@ class WorkflowFunctions(Construct):
             "Finds the model that is in service",
             role_path=self._role_path(last),
         )
+        if last.current is not None:
+            function.role.allow("ssm:GetParameter", on=parameter_arn(self, last.current))
+            return function
         self._describe_serving(function, last)
         if last.remote is None:
             function.role.allow("sagemaker:ListTags", on=self._arn("model", f"{last.endpoint}-*"), because=VERSIONS)
@@ -120,10 +132,19 @@ class WorkflowFunctions(Construct):
             role_path=self._role_path(*self._targets),
         )
         self._describe_serving(function, *self._targets)
-        local = [target.endpoint for target in self._targets if target.remote is None]
+        local = [name for target in self._targets if target.remote is None for name in target.endpoints]
         if local:
-            function.role.allow("sagemaker:InvokeEndpoint", on=[self._arn("endpoint", name) for name in local])
-        self._read(function, "prepared/test/test.csv", "evaluation/predictions.csv")
+            endpoints = [self._arn("endpoint", name) for name in local]
+            function.role.allow("sagemaker:InvokeEndpoint", on=endpoints)
+            allow_verification(
+                function.role,
+                self._targets[-1].serving,
+                model=self._model,
+                endpoints=endpoints,
+                artifacts=self._artifacts,
+                key=self._key,
+            )
+        self._read(function, self.labelled_rows, "evaluation/predictions.csv")
         self._write(function, "deployments/*.json")
         return function
 
@@ -133,7 +154,8 @@ class WorkflowFunctions(Construct):
         endpoints = [target.endpoint for target in targets if target.remote is None]
         if not endpoints:
             return
-        function.role.allow("sagemaker:DescribeEndpoint", on=[self._arn("endpoint", name) for name in endpoints])
+        named = [name for target in targets if target.remote is None for name in target.endpoints]
+        function.role.allow("sagemaker:DescribeEndpoint", on=[self._arn("endpoint", name) for name in named])
         function.role.allow(
             "sagemaker:DescribeEndpointConfig",
             on=[self._arn("endpoint-config", f"{name}-*") for name in endpoints],

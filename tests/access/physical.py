@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _KINDS = {
+    "AWS::ApiGatewayV2::Api": ("", "execute-api:{region}:{account}:{name}"),
     "AWS::CloudFormation::Stack": ("", "cloudformation:{region}:{account}:stack/{name}"),
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{region}:{account}:alarm:{name}"),
     "AWS::CodeBuild::Project": ("Name", "codebuild:{region}:{account}:project/{name}"),
@@ -20,7 +21,7 @@ _KINDS = {
     "AWS::IAM::Role": ("RoleName", "iam::{account}:role{path}{name}"),
     "AWS::KMS::Key": ("", "kms:{region}:{account}:key/{name}"),
     "AWS::Lambda::Function": ("FunctionName", "lambda:{region}:{account}:function:{name}"),
-    "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:{name}:*"),
+    "AWS::Logs::LogGroup": ("LogGroupName", "logs:{region}:{account}:log-group:{name}"),
     "AWS::S3::Bucket": ("BucketName", "s3:::{name}"),
     "AWS::SNS::Topic": ("TopicName", "sns:{region}:{account}:{name}"),
     "AWS::SQS::Queue": ("QueueName", "sqs:{region}:{account}:{name}"),
@@ -58,7 +59,7 @@ class Physical:
     def attribute(self, name: str) -> str:
         """What Fn::GetAtt returns."""
         if name.endswith("Arn"):
-            return self.arn
+            return f"{self.arn}:*" if self.kind == "AWS::Logs::LogGroup" else self.arn
         if name.endswith("Name"):
             return self.name
         return f"{self.name}-{name}"

@@ -90,6 +90,13 @@ RESOURCES = (
         "*",
         _service("events"),
     ),
+    Sample(
+        "a function for API Gateway, by any API",
+        "policy {mlops-api-prod/Api/Function/Function}",
+        "lambda:InvokeFunction",
+        "*",
+        _service("apigateway"),
+    ),
 )
 TRUSTS = tuple(
     Sample(what, f"trust {who}", "sts:AssumeRole", None, principal, condition)
@@ -110,6 +117,8 @@ PERMISSIONS = tuple(
         ("AdministratorAccess for the deployment in prod", "prod deployment", "*"),
         ("`cloudformation:*` on `*` for the pipeline's role in prod", "prod pipeline", "cloudformation:*"),
         ("`iam:PassRole` on `*` to any service", "prod pipeline", "iam:PassRole"),
+        ("`sagemaker:InvokeEndpoint` on `*` for the API in prod", "prod api", "sagemaker:InvokeEndpoint"),
+        ("`cloudwatch:PutMetricData` on `*` for the observer in prod", "prod observer", "cloudwatch:PutMetricData"),
         ("approving, for the jobs that train", "jobs of abalone", "sagemaker:UpdateModelPackage"),
         ("AmazonS3FullAccess for the jobs of another model", "jobs of iris", "s3:*"),
     )

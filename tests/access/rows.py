@@ -37,9 +37,17 @@ class Row:
     """The administrators of the resource's account may, without being named."""
 
 
-def row(what: str, actions: str, *resources: str, who: str = "", administered: bool = True, **context: str) -> Row:
-    """Return a row; `actions` and `who` are lists, and condition keys are written with _ for :."""
-    keys = {name.replace("_", ":", 1): value for name, value in context.items()}
+def row(
+    what: str,
+    actions: str,
+    *resources: str,
+    who: str = "",
+    administered: bool = True,
+    given: Mapping[str, str] | None = None,
+    **context: str,
+) -> Row:
+    """Return a row; `actions` and `who` are lists; condition keys are `given`, or written with _ for :."""
+    keys = {**(given or {}), **{name.replace("_", ":", 1): value for name, value in context.items()}}
     names = tuple(name.strip() for name in who.split(",") if name.strip())
     return Row(what, tuple(actions.split()), resources, names, keys, administered)
 

@@ -20,6 +20,11 @@ from tests.conftest import ROOT, assemble
 CONFIG = Path(__file__).with_name("config")
 MODELS = ("abalone", "iris")
 """A model that comes as a candidate, and one with a container that is built here."""
+_ROLLOUTS = {
+    "abalone": "prod: { type: canary, preview: true }",
+    "iris": "dev: { type: a-b }",
+}
+"""A candidate on an endpoint of its own in another account, and one that shares an endpoint of the tools."""
 PARAMETERS: dict[str, dict[str, str | Output]] = {
     "mlops-abalone": {"ArtifactKeyEuCentral1": Output(f"mlops-artifacts-{OTHER_REGION}", "KeyArn")},
     "mlops-sandbox": {"PortfolioId": "port-1", "NotebookProductId": "prod-1", "StudioProductId": "prod-2"},
@@ -73,7 +78,9 @@ def _world(folder: Path, environments: Mapping[str, str], models: Mapping[str, M
     (config / "models").mkdir(parents=True)
     _copy(CONFIG / "environments.yaml", config, environments)
     for name in MODELS:
-        _copy(ROOT / "config" / "models" / f"{name}.yaml", config / "models", models.get(name, {}))
+        rollout = {"\n\nremoval_policy:": f"\n  rollout:\n    {_ROLLOUTS[name]}\n\nremoval_policy:"}
+        changes = {**models.get(name, {}), **rollout}
+        _copy(ROOT / "config" / "models" / f"{name}.yaml", config / "models", changes)
     cloud = Cloud(read_assembly(assemble(folder / "cdk.out", config=config), PARAMETERS))
     return World(cloud, survey(cloud), ORGANIZATION)
 

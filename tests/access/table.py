@@ -6,7 +6,7 @@ The administrators of the account in which a resource is may do everything there
 
 from __future__ import annotations
 
-from tests.access import table_deployment, table_registry, table_roles, table_storage
+from tests.access import table_deployment, table_registry, table_roles, table_rollouts, table_storage
 from tests.access.rows import Row
 
 PEOPLE = (*table_roles.people(), *table_storage.sandboxes())
@@ -23,5 +23,7 @@ SECTIONS: dict[str, tuple[Row, ...]] = {
     "Handing a role to a service": tuple(table_roles.passes()),
     "Stacks in staging and prod": tuple(table_deployment.stacks()),
     "Endpoints in staging and prod": (*table_deployment.endpoints(), *table_deployment.metrics()),
+    "Trials and the way back": (*table_rollouts.trials(), *table_rollouts.ways_back(), *table_rollouts.traces()),
+    "APIs": tuple(table_rollouts.apis()),
 }
 TABLE = tuple(row for section in SECTIONS.values() for row in section)

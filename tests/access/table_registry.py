@@ -20,9 +20,13 @@ _QUEUES = {
 }
 _SENDERS = {
     "abalone in tools": tuple(
-        f"{who} of abalone" for who in ("starter", "intake", "change-set check", "approval record")
+        f"{who} of abalone"
+        for who in ("starter", "intake", "change-set check", "approval record", "rollout plan", "way back")
     ),
-    "iris in tools": ("change-set check of iris",),
+    "iris in tools": (
+        *("change-set check of iris", "rollout plan of iris", "way back of iris"),
+        "collection of iris",
+    ),
 }
 
 
@@ -56,7 +60,7 @@ def versions() -> Iterator[Row]:
         "sagemaker:DescribeModelPackage",
         _PACKAGE,
         who="registration of abalone, approval record of abalone, champion finder of abalone, "
-        "ml engineer, approver, auditor",
+        "rollout plan of abalone, way back of abalone, ml engineer, approver, auditor",
     )
     yield row(
         "approve a version of abalone", "sagemaker:UpdateModelPackage", _PACKAGE, who="approval record of abalone"
@@ -110,7 +114,7 @@ def messages() -> Iterator[Row]:
         rule = f"the rule that hears of data of {model}"
         yield row(f"start the starter of {model}", "lambda:InvokeFunction", function, who=rule)
     for place, stack in STACKS.items():
-        heard = f", pipeline of abalone, pipeline of iris, {events(place)}" if place == "tools" else ""
+        heard = f", {both('pipeline', 'way back')}, {events(place)}" if place == "tools" else ""
         who = f"cloudwatch for {place}{heard}"
         yield from _message(f"notify the people of {place}", "sns:Publish", f"{{{stack}/Notifications/Topic}}", who)
     for name, (place, queue) in _QUEUES.items():

@@ -7,25 +7,31 @@ from collections.abc import Iterator
 from tests.access.rows import TARGETS, Row, both, row
 from tests.access.who import PERSONAS
 
-_OBSERVE = both("endpoint check", "change-set check")
+_OBSERVE = both("endpoint check", "change-set check", "rollout plan")
 _FUNCTIONS = {
     "abalone": (
         *("endpoint check", "champion finder", "change-set check", "approval record"),
-        *("registration", "quality gate", "starter", "intake"),
+        *("registration", "quality gate", "starter", "intake", "rollout plan", "bake", "way back"),
     ),
-    "iris": ("endpoint check", "champion finder", "change-set check"),
+    "iris": (
+        *("endpoint check", "champion finder", "change-set check", "rollout plan", "bake", "way back"),
+        *("trial judge", "collection"),
+    ),
 }
 _ASSUMED_BY = {
     **{f"pipeline of {model}": "codepipeline" for model in ("abalone", "iris")},
     **{f"{who} of {model}": "lambda" for model, found in _FUNCTIONS.items() for who in found},
     "jobs of abalone": "sagemaker",
     "training workflow of abalone": "states",
+    **{f"{who} workflow of {model}": "states" for who in ("bake", "trial") for model in ("abalone", "iris")},
     "build of abalone": "codebuild",
     "image build of iris": "codebuild",
     "dev deployment of iris": "cloudformation",
     "dev endpoint of iris": "sagemaker",
     **{f"{target} execution": "sagemaker" for target in TARGETS},
     **{f"{target} deployment": "cloudformation" for target in TARGETS},
+    "dev api": "lambda",
+    "prod api": "lambda",
     "forwarder": "events",
 }
 
@@ -43,7 +49,7 @@ def trusts() -> Iterator[Row]:
     admitted = {
         **{f"{target} pipeline": both("pipeline") for target in TARGETS},
         "staging observer": _OBSERVE,
-        "prod observer": f"{_OBSERVE}, {both('champion finder')}",
+        "prod observer": f"{_OBSERVE}, {both('champion finder')}, bake of abalone",
         **{who: f"{service} for {_place(who)}" for who, service in _ASSUMED_BY.items()},
     }
     for role, who in admitted.items():

@@ -17,13 +17,13 @@ from tests.access.rows import (
     row,
     through,
 )
-from tests.access.who import REGION
+from tests.access.who import APIS, REGION
 
 _MODEL = f"{ARTIFACTS}/abalone/runs/1/model/a/output/model.tar.gz"
 _TEMPLATE = f"{ARTIFACTS}/mlops-abalone/Synth/0a1b"
 _LOGS = {place: f"{{{STACKS[place]}/AccessLogs}}/a" for place in ("tools", "data science")}
 _KEYS = {place: f"{{{stack}/Key}}" for place, stack in STACKS.items()}
-_ENCRYPT = f"{both('pipeline', 'jobs', 'registration', 'endpoint check')}, " + ", ".join(
+_ENCRYPT = f"{both('pipeline', 'jobs', 'registration', 'endpoint check', 'bake')}, trial judge of iris, " + ", ".join(
     f"{who} of abalone" for who in ("build", "quality gate", "approval record", "intake", "training workflow")
 )
 _DECRYPT = f"{_ENCRYPT}, starter of abalone, image build of iris, dev endpoint of iris"
@@ -135,7 +135,8 @@ def keys() -> Iterator[Row]:
     for place, key in _KEYS.items():
         # What they deliver is encrypted; they go through no other service.
         heard = f"{events(place)}, " if place in ("tools", "data science") else ""
-        logs = f"logs for {place}" if place == "tools" else ""
+        # Functions, and so logs, are where the tools are and where an API is.
+        logs = f"logs for {place}" if place in ("tools", *APIS.values()) else ""
         deliver = f"{heard}cloudwatch for {place}, {logs}"
         yield row(f"decrypt directly with the key of {place}", "kms:Decrypt", key, who=deliver)
         yield row(f"encrypt log groups of {place} anew", "kms:ReEncryptFrom", key, who=logs)

@@ -37,13 +37,25 @@ _MODEL = {
     "build": "Build/ServiceRole",
     "quality gate": "Functions/QualityGate/ServiceRole",
     "starter": "PipelineFunctions/StartPipeline/ServiceRole",
+    "rollout plan": "PipelineFunctions/PlanRollout/ServiceRole",
+    "bake": "Rollouts/Bake/Function/ServiceRole",
+    "bake workflow": "Rollouts/Bake/Workflow/ServiceRole",
+    "trial workflow": "Rollouts/Trial/Workflow/ServiceRole",
+    "way back": "Rollouts/Rollback/RollBack/ServiceRole",
 }
-_OF_IRIS = ("pipeline", "jobs", "endpoint check", "champion finder", "change-set check", "registration")
+_OF_IRIS = (
+    *("pipeline", "jobs", "endpoint check", "champion finder", "change-set check", "registration"),
+    *("rollout plan", "bake", "bake workflow", "trial workflow", "way back"),
+)
+APIS = {"dev": "tools", "prod": "prod"}
+"""Environments with an API, and whose account they are in."""
 ROLES = {
     **{f"{who} of abalone": f"mlops-abalone/Model/{path}" for who, path in _MODEL.items()},
     **{f"{who} of iris": f"mlops-iris/Model/{_MODEL[who]}" for who in _OF_IRIS},
     "intake of abalone": "mlops-abalone/Model/Intake/ServiceRole",
     "image build of iris": "mlops-iris/Model/ImageBuild/ServiceRole",
+    "trial judge of iris": "mlops-iris/Model/Rollouts/Trial/Judge/JudgeTrial/ServiceRole",
+    "collection of iris": "mlops-iris/Model/Rollouts/Collection/CollectConfigurations/ServiceRole",
     "dev endpoint of iris": "mlops-iris/Model/DevEndpointRole",
     "dev deployment of iris": "mlops-iris/Model/DeploymentRole",
     **{
@@ -51,6 +63,7 @@ ROLES = {
         for target in ("staging", "prod")
         for who in ("execution", "deployment", "pipeline", "observer")
     },
+    **{f"{target} api": f"mlops-api-{target}/Api/Function/ServiceRole" for target in APIS},
     "forwarder": "mlops-data-science/Forwarder",
 }
 """Names of roles, and what their construct paths contain or they are called."""
@@ -85,6 +98,7 @@ PATHLESS = ("pipeline of abalone", "endpoint check of abalone", "intake of abalo
 """Whose name somebody with all permissions takes in the right account, without the path that other accounts name."""
 CROSSING = (
     *("pipeline of abalone", "endpoint check of abalone", "intake of abalone", "forwarder"),
+    "rollout plan of abalone",
     *("staging execution", "staging pipeline", "prod execution", "prod pipeline"),
 )
 """Who has a right in another account: what if its own account gives it everything, or leaves the organization?"""
@@ -92,9 +106,18 @@ RULES = {
     "the rule that hears of candidates": "mlops-abalone/Model/Handover/Rule",
     "the rule that hears of data of abalone": "mlops-abalone/Model/Pipeline/StartOnUpload/Rule",
     "the rule that hears of data of iris": "mlops-iris/Model/Pipeline/StartOnUpload/Rule",
+    **{
+        f"the rule that hears of {what} of {model}": f"mlops-{model}/Model/Rollouts/Rollback/{rule}/Rule"
+        for what, rule in (("rejections", "Rejected"), ("ended stages", "Ended"))
+        for model in ("abalone", "iris")
+    },
+    "the daily rule of iris": "mlops-iris/Model/Rollouts/Collection/Daily/Rule",
 }
 """EventBridge as it delivers for one rule: a function admits the rule, not the account."""
+GATEWAYS = {f"the API of {target}": (place, f"mlops-api-{target}/Api/Api") for target, place in APIS.items()}
+"""API Gateway as it passes requests on for one API, in which account: a function admits that API alone."""
 SERVICES = {
+    "apigateway": "lambda",
     "cloudformation": "kms s3 sts",
     "cloudwatch": "kms lambda sns",
     "codebuild": "ecr kms sts",
@@ -140,7 +163,11 @@ def callers(cloud: Cloud, landscape: Landscape, organization: str | None) -> dic
             found.append(replace(known[who], name=f"{who}, in another organization", context=context, imitates=True))
     found += [_signed_in(who, known[who], organization) for who in PERSONAS if who in known]
     found += _services()
-    found += [_rule(who, cloud.find(path).arn) for who, path in RULES.items()]
+    found += [_sent_by(who, "events", "tools", cloud.find(path).arn) for who, path in RULES.items()]
+    found += [
+        _sent_by(who, "apigateway", place, f"{cloud.find(path).arn}/$default/POST/models/abalone/predictions")
+        for who, (place, path) in GATEWAYS.items()
+    ]
     return {one.name: one for one in found}
 
 
@@ -202,9 +229,9 @@ def _signed_in(who: str, persona: Caller, organization: str | None) -> Caller:
     return Caller(f"Ann signed in for {who}", persona.account, arn=arn, permissions=(become,), context=context)
 
 
-def _rule(who: str, arn: str) -> Caller:
-    """Return EventBridge as it delivers for one rule."""
-    caller = _service("events", "tools")
+def _sent_by(who: str, service: str, place: str, arn: str) -> Caller:
+    """Return a service as it acts for one resource: EventBridge for a rule, API Gateway for a route of an API."""
+    caller = _service(service, place)
     return replace(caller, name=who, context={**caller.context, "aws:SourceArn": arn})
 
 

@@ -13,7 +13,12 @@ from tests.compliance.reading import Resource, Template, as_list, plain, resourc
 from tests.conftest import ROOT, read_templates
 from tests.network.conftest import ACCOUNTS, apart
 
-ENDPOINT_OF = {"stepfunctions": "states", "sagemaker": "sagemaker.api", "sagemaker-runtime": "sagemaker.runtime"}
+ENDPOINT_OF = {
+    "cloudwatch": "monitoring",
+    "stepfunctions": "states",
+    "sagemaker": "sagemaker.api",
+    "sagemaker-runtime": "sagemaker.runtime",
+}
 """The endpoint of a client, where it has another name."""
 LAYERS = "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*"
 XGBOOST = "141502667606"

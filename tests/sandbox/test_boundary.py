@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import boto3
 import pytest
 
 from mlops.rehearsal.iam_conditions import as_list
@@ -10,6 +11,7 @@ from tests.compliance.reading import plain, resources
 from tests.sandbox.conftest import SCIENCE, TOOLS, World, reader
 from tests.sandbox.policies import Role
 
+SCALING_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 EVERYTHING = Policy("administrator", {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})
 
 
@@ -29,15 +31,15 @@ def stopped(world: World) -> list[tuple[str, str, str]]:
         boundary = read.boundary(role.account)
         for policy in role.identity:
             for statement in as_list(policy.document["Statement"]):
-                services = as_list(
-                    statement.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService", "")
-                )
+                asked = statement.get("Condition", {}).get("StringEquals", {})
+                services = as_list(asked.get("iam:PassedToService", ""))
+                linked = {"iam:awsservicename": str(asked.get("iam:AWSServiceName", ""))}
                 for action in as_list(statement["Action"]):
                     found += [
                         (role.resource.path, action, resource)
                         for resource in as_list(statement["Resource"])
                         for service in services
-                        if not within(role, action, resource, boundary, **{"iam:passedtoservice": service})
+                        if not within(role, action, resource, boundary, **{"iam:passedtoservice": service}, **linked)
                     ]
     return found
 
@@ -111,6 +113,27 @@ def test_a_role_is_passed_to_services_of_the_project_only(apart: World) -> None:
     boundary = read.boundary(SCIENCE)
     assert within(role, "iam:PassRole", arn, boundary, **{"iam:passedtoservice": "sagemaker.amazonaws.com"})
     assert not within(role, "iam:PassRole", arn, boundary, **{"iam:passedtoservice": "ec2.amazonaws.com"})
+
+
+def test_nothing_of_iam_is_made_but_the_role_that_scales_endpoints(apart: World) -> None:
+    read = reader(apart)
+    role, boundary, make = read.role("mlops-approver"), read.boundary(TOOLS), "iam:CreateServiceLinkedRole"
+    scaler = "sagemaker.application-autoscaling.amazonaws.com"
+    linked = f"arn:aws:iam::{TOOLS}:role/aws-service-role/{scaler}/{SCALING_ROLE}"
+    assert within(role, make, linked, boundary, **{"iam:awsservicename": scaler})
+    assert not within(role, make, linked, boundary, **{"iam:awsservicename": "ecs.amazonaws.com"})
+    assert not within(role, make, linked.replace(SCALING_ROLE, "Other"), boundary, **{"iam:awsservicename": scaler})
+    operations = boto3.client("iam", region_name="us-east-1").meta.service_model.operation_names
+    made = [f"iam:{name}" for name in operations if name.startswith("Create") and f"iam:{name}" != make]
+    assert len(made) > 10
+    assert [name for name in made if not denied(boundary, name)] == []
+
+
+def denied(boundary: Policy, action: str) -> bool:
+    """Whether an administrator is denied an action by name, and not only because nothing allows it."""
+    wide = Policy("boundary", {"Statement": [EVERYTHING.document["Statement"], *boundary.document["Statement"]]})
+    policies = Policies(identity=[EVERYTHING], boundary=wide)
+    return not decide(Principal(TOOLS, f"arn:aws:iam::{TOOLS}:role/x"), Request(action, ("*",), {}), policies).allowed
 
 
 def test_a_role_that_needs_more_than_the_boundary_would_be_noticed(apart: World) -> None:

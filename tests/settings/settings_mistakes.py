@@ -44,7 +44,29 @@ NETWORK = """\
     security_group_ids:
       - sg-0123456789abcdef0"""
 
+PROD = 'prod:\n  account: "111122223333"\n  region: eu-west-1\n'
+API = PROD + "  api:\n    authorizer: { type: iam }\n"
+TOKENS = "{ type: jwt, issuer: https://login.example.com, audience: [models] }"
+
 IN_ENVIRONMENTS = [
+    environments(PROD, PROD + "  api: { rate: 10 }\n", "prod.api.authorizer", "(not set)",
+                 "add the line 'authorizer: ...'", offset=3),
+    environments(PROD, API.replace("iam", "apikey"), "prod.api.authorizer.type", '"apikey"', "one of iam, jwt",
+                 offset=4),
+    environments(PROD, API.replace("{ type: iam }", TOKENS.replace("https", "http")), "prod.api.authorizer.issuer",
+                 '"http://login.example.com"', "the URL of an identity provider", offset=4),
+    environments(PROD, API.replace("{ type: iam }", TOKENS.replace("[models]", "[]")), "prod.api.authorizer.audience",
+                 "an empty list", "1 to 50 values", offset=4),
+    environments(PROD, API.replace("{ type: iam }", TOKENS.replace("[models]", "[models, other, models]")),
+                 "prod.api.authorizer.audience[2]", '"models"', "each value once", "remove one of the two", offset=4),
+    environments(PROD, API.replace("iam }", "iam, audience: [a] }"), "prod.api.authorizer.audience", "a list of 1",
+                 "one of type", offset=4),
+    environments(PROD, API + "    rate: 20000\n", "prod.api.rate", "20000", "10000", offset=5),
+    environments(PROD, API + "    daily_quota: 0\n", "prod.api.daily_quota", "0", "1", offset=5),
+    environments(PROD, API + "    waf: true\n", "prod.api.waf", "true", "one of authorizer, rate, burst, daily_quota",
+                 offset=5),
+    environments("  notify:\n", "  api: { authorizer: { type: iam } }\n  notify:\n", "tools.api",
+                 "a mapping with the keys authorizer", "an API in dev, staging or prod"),
     environments("project: mlops", "project: MLOps", "project", '"MLOps"', "2 to 16 small letters"),
     environments("project: mlops", "projet: mlops", "projet", '"mlops"', "did you mean project?"),
     environments("project: mlops", "project:", "project", "(empty)", "2 to 16 small letters"),

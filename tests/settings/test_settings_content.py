@@ -30,7 +30,9 @@ def test_the_settings_of_this_repository_are_valid() -> None:
         "diabetes": "regression",
         "iris": "multiclass",
     }
-    assert environments.dev == environments.tools == environments.staging == environments.prod
+    assert environments.dev == environments.tools == environments.staging
+    assert environments.prod.model_copy(update={"api": None}) == environments.tools
+    assert environments.prod.api is not None
     assert environments.data_science == environments.tools
 
 

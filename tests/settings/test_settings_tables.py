@@ -103,6 +103,7 @@ def test_every_region_offers_instances_for_every_use(region: str) -> None:
         (Use.TRAINING, "TrainingInstanceType"),
         (Use.PROCESSING, "ProcessingInstanceType"),
         (Use.HOSTING, "ProductionVariantInstanceType"),
+        (Use.TRANSFORM, "TransformInstanceType"),
     ],
 )
 def test_offered_types_that_run_xgboost_are_known_to_the_api(use: Use, shape: str) -> None:

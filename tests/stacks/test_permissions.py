@@ -168,9 +168,8 @@ def test_who_runs_in_the_configured_network_may_make_its_interfaces(
 
 def test_models_and_builds_run_in_the_configured_network(configured: dict[str, Template]) -> None:
     models = resources(configured, "AWS::SageMaker::Model")
-    assert len(models) == len(
-        [stack for stack, one in configured.items() if "ModelPackageArn" in one.get("Parameters", {})]
-    )
+    versions = [name for one in configured.values() for name in one.get("Parameters", {}) if "PackageArn" in name]
+    assert len(models) == len(versions)
     for model in models:
         assert model.properties["VpcConfig"] == {
             "Subnets": NETWORK["subnet_ids"],

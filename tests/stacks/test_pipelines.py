@@ -62,24 +62,40 @@ def test_a_deployment_changes_the_endpoint_of_its_environment_only(templates: di
 
 def test_what_is_inspected_is_what_is_executed(templates: dict[str, Template]) -> None:
     for actions in stages(templates, "churn").values():
-        if "Execute" in actions:
-            inspected = json.loads(actions["Inspect"]["Configuration"]["UserParameters"])
-            executed = actions["Execute"]["Configuration"]
+        for prefix, execute in (("", "Execute"), ("Promote", "Promote")):
+            if execute not in actions:
+                continue
+            inspected = json.loads(actions[f"{prefix}Inspect"]["Configuration"]["UserParameters"])
+            executed = actions[execute]["Configuration"]
             assert inspected == {
                 "stackName": executed["StackName"],
                 "changeSetName": executed["ChangeSetName"],
+                # The endpoint of a candidate goes with it; only prod tries new versions out.
+                "removable": ["PreviewEndpoint"] if executed["StackName"] == "mlops-churn-prod" else [],
                 "access": {"roleArn": "", "region": ""},
             }
 
 
 def test_every_environment_gets_the_package_that_this_run_trained(templates: dict[str, Template]) -> None:
-    for actions in stages(templates, "churn").values():
+    """Without a trial it is planned to serve at once; after a trial it is promoted."""
+    trained = {"modelPackageArn", "modelDataUrl", "imageUri"}
+    for name, actions in stages(templates, "churn").items():
         if "ChangeSet" in actions:
-            assert json.loads(actions["ChangeSet"]["Configuration"]["ParameterOverrides"]) == {
-                "ModelPackageArn": "#{Model.ModelPackageArn}",
-                "ModelDataUrl": "#{Model.ModelDataUrl}",
-                "ImageUri": "#{Model.ImageUri}",
+            planned = json.loads(actions["Plan"]["Configuration"]["UserParameters"])
+            assert {planned[key] for key in trained} == {
+                "#{Model.ModelPackageArn}",
+                "#{Model.ModelDataUrl}",
+                "#{Model.ImageUri}",
             }
+            asked = json.loads(actions["ChangeSet"]["Configuration"]["ParameterOverrides"])
+            assert asked["ModelPackageArn"] == f"#{{{name}Plan.LivePackageArn}}"
+        if "PromoteChangeSet" in actions:
+            asked = json.loads(actions["PromoteChangeSet"]["Configuration"]["ParameterOverrides"])
+            assert (asked["ModelPackageArn"], asked["ModelDataUrl"], asked["CandidateModelPackageArn"]) == (
+                "#{Model.ModelPackageArn}",
+                "#{Model.ModelDataUrl}",
+                "none",
+            )
 
 
 def test_an_approval_is_recorded_on_the_package_that_was_shown(templates: dict[str, Template]) -> None:

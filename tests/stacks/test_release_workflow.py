@@ -93,11 +93,16 @@ def test_a_deployment_changes_the_model_and_nothing_else(releases: dict[str, dic
                 parameters = state["Parameters"]
                 assert parameters["UsePreviousTemplate"] is True
                 assert "DeploymentRole" in parameters["RoleARN"]
-                given = {one["ParameterKey"]: one["ParameterValue.$"] for one in parameters["Parameters"]}
+                given = {
+                    one["ParameterKey"]: one.get("ParameterValue.$") or one["ParameterValue"]
+                    for one in parameters["Parameters"]
+                }
                 assert given == {
                     "ModelPackageArn": "$.train.modelPackageArn",
                     "ModelDataUrl": "$.train.modelDataUrl",
                     "ImageUri": "$.train.imageUri",
+                    "Release": "$.release.name",
+                    "Mode": "guarded",
                 }
 
 

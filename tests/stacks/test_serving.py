@@ -13,7 +13,7 @@ def only(templates: dict[str, Template], stack: str, kind: str) -> dict[str, Any
 
 def test_models_and_configurations_carry_the_version_of_the_package(templates: dict[str, Template]) -> None:
     for kind, key in (("AWS::SageMaker::Model", "ModelName"), ("AWS::SageMaker::EndpointConfig", "EndpointConfigName")):
-        name = only(templates, "mlops-churn-prod", kind)["Properties"][key]
+        name = only(templates, "mlops-churn-staging", kind)["Properties"][key]
         version = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "ModelPackageArn"}]}]}
         assert {"Fn::Join": ["", ["v", version]]} in name["Fn::Join"][1] or version in name["Fn::Join"][1]
 
@@ -23,20 +23,20 @@ def test_other_instances_are_another_configuration(
 ) -> None:
     """The name has a digest of what else the configuration holds; the configured project differs in its network."""
     names = [
-        plain(only(one, "mlops-churn-prod", "AWS::SageMaker::EndpointConfig")["Properties"]["EndpointConfigName"])
+        plain(only(one, "mlops-churn-staging", "AWS::SageMaker::EndpointConfig")["Properties"]["EndpointConfigName"])
         for one in (templates, configured)
     ]
-    assert names[0].startswith("mlops-churn-prod-v")
+    assert names[0].startswith("mlops-churn-staging-v")
     assert names[0] != names[1]
 
 
 def test_an_endpoint_has_the_name_of_its_stack(templates: dict[str, Template]) -> None:
-    for stack in ("mlops-churn-dev", "mlops-churn-staging", "mlops-churn-prod"):
+    for stack in ("mlops-churn-dev", "mlops-churn-staging"):
         assert only(templates, stack, "AWS::SageMaker::Endpoint")["Properties"]["EndpointName"] == stack
 
 
 def test_a_model_names_the_package_it_came_from(templates: dict[str, Template]) -> None:
-    tags = only(templates, "mlops-churn-prod", "AWS::SageMaker::Model")["Properties"]["Tags"]
+    tags = only(templates, "mlops-churn-staging", "AWS::SageMaker::Model")["Properties"]["Tags"]
     assert {"Key": "mlops:model-package", "Value": {"Ref": "ModelPackageArn"}} in tags
 
 

@@ -64,8 +64,15 @@ def environments(
 
 
 def synthesized(output: Path, settings: Environments, models: dict[str, ModelSettings]) -> dict[str, Template]:
-    unchecked = context() | {"@aws-cdk/core:validateAgainstDefaultRules": False}
-    app = cdk.App(outdir=str(output), context=unchecked, analytics_reporting=False)
+    # Templates alone: each of the stacks is validated where its own tests synthesize it.
+    app = cdk.App(
+        outdir=str(output),
+        context=context(),
+        analytics_reporting=False,
+        builtin_cloud_formation_validation=False,
+        stack_traces=False,
+        tree_metadata=False,
+    )
     compose_settings(app, Settings(environments=settings, models=models, manual={}))
     app.synth()
     return read_templates(output)

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlops_constructs.settings.alarms import Alarms
     from mlops_constructs.settings.container import AllowedFinding, Container, Scan, ScanMaximum
     from mlops_constructs.settings.data import CodeConnectionsSource, Column, ColumnType, Data, S3Source, Split, Task
     from mlops_constructs.settings.environments import Environment, EnvironmentName, Environments
@@ -19,24 +20,27 @@ if TYPE_CHECKING:
     from mlops_constructs.settings.loading import Settings, load_settings
     from mlops_constructs.settings.manual import ManualModel
     from mlops_constructs.settings.model import (
-        Alarms,
         Algorithm,
         Deploy,
         ModelSettings,
         Processing,
         RemovalPolicy,
-        Serving,
         Stage,
         Training,
         Triggers,
     )
     from mlops_constructs.settings.network import Network
     from mlops_constructs.settings.problems import Problem, SettingsError
+    from mlops_constructs.settings.serving import Asynchronous, InferencePipeline, RealTime, Serverless, Serving
+    from mlops_constructs.settings.serving_batch import Batch
+    from mlops_constructs.settings.serving_multi import MultiModel
 
 _MODULES = {
-    "Alarms": "model",
+    "Alarms": "alarms",
     "Algorithm": "model",
     "AllowedFinding": "container",
+    "Asynchronous": "serving",
+    "Batch": "serving_batch",
     "ChampionGate": "gates",
     "CodeConnectionsSource": "data",
     "Column": "data",
@@ -50,19 +54,23 @@ _MODULES = {
     "Environments": "environments",
     "Gates": "gates",
     "Handover": "handover",
+    "InferencePipeline": "serving",
     "ManualModel": "manual",
     "Metric": "gates",
     "MetricGate": "gates",
     "ModelSettings": "model",
+    "MultiModel": "serving_multi",
     "Network": "network",
     "Problem": "problems",
     "Processing": "model",
     "Promote": "handover",
+    "RealTime": "serving",
     "RemovalPolicy": "model",
     "S3Source": "data",
     "Scan": "container",
     "ScanMaximum": "container",
-    "Serving": "model",
+    "Serverless": "serving",
+    "Serving": "serving",
     "Settings": "loading",
     "SettingsError": "problems",
     "Split": "data",
@@ -78,6 +86,8 @@ __all__ = [
     "Alarms",
     "Algorithm",
     "AllowedFinding",
+    "Asynchronous",
+    "Batch",
     "ChampionGate",
     "CodeConnectionsSource",
     "Column",
@@ -91,18 +101,22 @@ __all__ = [
     "Environments",
     "Gates",
     "Handover",
+    "InferencePipeline",
     "ManualModel",
     "Metric",
     "MetricGate",
     "ModelSettings",
+    "MultiModel",
     "Network",
     "Problem",
     "Processing",
     "Promote",
+    "RealTime",
     "RemovalPolicy",
     "S3Source",
     "Scan",
     "ScanMaximum",
+    "Serverless",
     "Serving",
     "Settings",
     "SettingsError",

@@ -68,11 +68,12 @@ def _resolve(root: dict[str, Any], node: dict[str, Any], data: Any) -> dict[str,
         if "$ref" in node:
             node = root["$defs"][node["$ref"].rpartition("/")[2]]
         elif "discriminator" in node and isinstance(data, dict):
-            mapping = node["discriminator"]["mapping"]
+            mapping, default = node["discriminator"]["mapping"], node["discriminator"].get("defaultMapping")
             kind = data.get("type")
-            if not isinstance(kind, str) or kind not in mapping:
+            meant = default if "type" not in data else mapping.get(kind) if isinstance(kind, str) else None
+            if meant is None:
                 return node
-            node = {"$ref": mapping[kind]}
+            node = {"$ref": meant}
         elif "anyOf" in node and isinstance(data, dict) and any("$ref" in each for each in node["anyOf"]):
             node = next(each for each in node["anyOf"] if "$ref" in each)
         else:
@@ -84,7 +85,7 @@ def _describe(root: dict[str, Any], node: dict[str, Any]) -> str:
     if "const" in node:
         return str(node["const"])
     if "enum" in node:
-        return f"one of {listed(node['enum'])}"
+        return f"one of {listed([str(word) for word in node['enum']])}"
     if "pattern" in node:
         return PATTERNS[node["pattern"]]
     if "anyOf" in node or "oneOf" in node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlops_constructs.settings import instances
+from mlops_constructs.settings.api_rules import API_RULES
 from mlops_constructs.settings.container_rules import check_image_region
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.instances import Use
@@ -102,6 +103,7 @@ ENVIRONMENT_RULES: Final[tuple[Callable[[Environments], Iterator[Finding]], ...]
     check_one_network,
     check_ways_out,
     *SANDBOX_RULES,
+    *API_RULES,
 )
 
 
@@ -121,10 +123,14 @@ def check_processing_instance(model: ModelSettings, region: str) -> Iterator[Fin
 
 
 def check_serving_instance(model: ModelSettings, region: str) -> Iterator[Finding]:
-    """Require a serving instance type that the region offers."""
-    instance_type = model.serving.instance_type
-    unfit = _unfit_for_model(model, instance_type)
-    yield from _check_instance(instance_type, ("serving", "instance_type"), Use.HOSTING, region, unfit)
+    """Require serving instance types that the region offers, where there are instances."""
+    single, pools = getattr(model.serving, "instance_type", None), getattr(model.serving, "instance_pools", ())
+    places: list[tuple[Path, str]] = [(("serving", "instance_type"), single)] if single is not None else []
+    places += [(("serving", "instance_pools", index), each) for index, each in enumerate(pools)]
+    for path, instance_type in places:
+        unfit = _unfit_for_model(model, instance_type)
+        use = Use.TRANSFORM if model.serving.type == "batch" else Use.HOSTING
+        yield from _check_instance(instance_type, path, use, region, unfit)
 
 
 REGION_RULES: Final[tuple[Callable[[ModelSettings, str], Iterator[Finding]], ...]] = (

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from mlops_constructs.settings.api import Api
 from mlops_constructs.settings.network import Network
 from mlops_constructs.settings.sandbox import Sandbox
 from mlops_constructs.settings.section import (
@@ -48,6 +49,8 @@ class Environment(Section):
     """The VPC of jobs, endpoints and functions here; without it, networks of SageMaker and Lambda."""
     notify: Annotated[tuple[Email, ...], Field(max_length=20)] = ()
     """E-mail addresses that hear of failures and approvals."""
+    api: Api | None = None
+    """The HTTP API in front of the models that serve here; without it, callers invoke the endpoints of SageMaker."""
 
 
 class Environments(Section):

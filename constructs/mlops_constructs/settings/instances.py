@@ -20,6 +20,7 @@ class Use(StrEnum):
     TRAINING = "training"
     PROCESSING = "processing"
     HOSTING = "hosting"
+    TRANSFORM = "transform"
 
 
 # The price list that the tables come from has no table of its own for training. Types for training are those of
@@ -28,6 +29,7 @@ _TABLES: Final = {
     Use.TRAINING: ("processing", "cluster"),
     Use.PROCESSING: ("processing",),
     Use.HOSTING: ("hosting",),
+    Use.TRANSFORM: ("transform",),
 }
 
 # Types that have a price, but that the API does not know; a test compares with botocore's model of the API.
@@ -37,6 +39,7 @@ _UNKNOWN_TO_API: Final = {
     ),
     Use.PROCESSING: re.compile(r"^ml\.(c6i\.large|p6-b[23]00\..+)$"),
     Use.HOSTING: re.compile(r"^ml\.(t3\..+|c5\.(12|24)xlarge|(m5d?|r5)\.(8|16)xlarge)$"),
+    Use.TRANSFORM: re.compile(r"^ml\.(t3|r5|g6f)\..+$"),
 }
 
 _NEURON = re.compile(r"^ml\.(inf|trn)\d")

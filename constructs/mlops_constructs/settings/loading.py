@@ -19,6 +19,7 @@ from mlops_constructs.settings.model_rules import MODEL_RULES, check_neighbours
 from mlops_constructs.settings.partly import SectionT, partly
 from mlops_constructs.settings.problems import WHOLE_FILE, Finding, Problem, SettingsError, escape
 from mlops_constructs.settings.section import Section, UnknownSettingError
+from mlops_constructs.settings.serving_multi_rules import check_shared_endpoint
 from mlops_constructs.settings.target_rules import TARGET_RULES
 from mlops_constructs.settings.translation import Mistake, mistakes_of, show_at, translate
 from mlops_constructs.settings.xgboost_hyperparameters import nearest
@@ -67,6 +68,7 @@ def load_settings(
     region = _region(checked.content)
     loaded: dict[str, ModelSettings] = {}
     manual: dict[str, Document] = {}
+    found: dict[str, _Checked[ModelSettings]] = {}
     for path in _model_files(folder / MODELS_FOLDER, models, problems):
         document = read(path, file=_show(path))
         by_hand = is_manual(document.data)
@@ -83,6 +85,12 @@ def load_settings(
                 manual[path.stem] = document
             else:
                 loaded[path.stem] = content
+        found[path.stem] = model
+    names = _stems(folder / MODELS_FOLDER)
+    for name, model in found.items():
+        if name in loaded:
+            others = {other: settings for other, settings in loaded.items() if other != name}
+            model.add(known(check_shared_endpoint(loaded[name], others, names)))
         problems += model.problems
     if problems or checked.content is None:
         raise SettingsError(problems)

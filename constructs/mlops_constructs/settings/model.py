@@ -13,8 +13,10 @@ from mlops_constructs.settings.data import Data, Source, Task, task_of
 from mlops_constructs.settings.environments import EnvironmentName
 from mlops_constructs.settings.gates import Gates
 from mlops_constructs.settings.handover import Handover
+from mlops_constructs.settings.rollout import DEFAULT_ROLLOUT, Rollout
 from mlops_constructs.settings.schedule import SCHEDULE_PATTERN
 from mlops_constructs.settings.section import InstanceType, ModelName, Scalar, Section, described_by
+from mlops_constructs.settings.serving import Serving
 from mlops_constructs.settings.xgboost_hyperparameters import text_of
 from mlops_constructs.settings.xgboost_images import VERSIONS
 
@@ -80,28 +82,6 @@ class Processing(Section):
     """When a processing job is stopped."""
 
 
-class Alarms(Section):
-    """When an endpoint is not well; during a deployment, each alarm brings the old model back."""
-
-    error_rate_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """The share of requests that may fail with a 5XX status."""
-    latency_ms: Annotated[int, Field(ge=1, le=60_000)] = 1000
-    """How long the model may take, in milliseconds."""
-    model_errors: Annotated[int, Field(ge=1, le=1_000_000)] = 5
-    """How many requests the model itself may fail."""
-
-
-class Serving(Section):
-    """The endpoint."""
-
-    instance_type: InstanceType
-    """The instance type."""
-    instance_count: Annotated[int, Field(ge=1, le=100)] = 2
-    """How many instances serve; two or more survive the loss of one."""
-    alarms: Alarms = Alarms()
-    """When the endpoint is not well."""
-
-
 class Triggers(Section):
     """What starts the model's workflow besides new data."""
 
@@ -116,6 +96,12 @@ class Deploy(Section):
     """The environments, in the order dev, staging, prod."""
     approval_before: EnvironmentName = EnvironmentName.PROD
     """The environment that a person has to approve; stage repeatable deploys to those before it."""
+    rollout: dict[EnvironmentName, Rollout] = Field(default_factory=dict)
+    """How a new version takes over, by environment; all at once where nothing is written."""
+
+    def rollout_in(self, environment: EnvironmentName | str) -> Rollout:
+        """Return how a new version takes over in an environment."""
+        return self.rollout.get(EnvironmentName(environment), DEFAULT_ROLLOUT)
 
 
 class ModelSettings(Section):
@@ -146,7 +132,7 @@ class ModelSettings(Section):
     gates: Gates
     """What stops a model."""
     serving: Serving
-    """The endpoint."""
+    """How it serves: real-time unless its type says otherwise."""
     deploy: Deploy
     """The way to production."""
     removal_policy: RemovalPolicy = RemovalPolicy.RETAIN

@@ -18,6 +18,10 @@ from mlops_constructs.settings.handover_rules import HANDOVER_RULES
 from mlops_constructs.settings.model import AVAILABLE_STAGES, Stage
 from mlops_constructs.settings.problems import Finding
 from mlops_constructs.settings.release_rules import RELEASE_RULES
+from mlops_constructs.settings.rollout_rules import ROLLOUT_RULES
+from mlops_constructs.settings.serving_batch_rules import SERVING_BATCH_RULES
+from mlops_constructs.settings.serving_multi_rules import SERVING_MULTI_RULES
+from mlops_constructs.settings.serving_rules import SERVING_RULES
 from mlops_constructs.settings.xgboost_hyperparameters import nearest
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
     from mlops_constructs.settings.model import ModelSettings
 
-_RESERVED: Final = ("data-science", "foundation", "network")
+_RESERVED: Final = ("api", "data-science", "foundation", "network")
 _BEGINNINGS: Final = ("artifacts-",)
 _ENDINGS: Final = tuple(f"-{name}" for name in EnvironmentName)
 _OTHER_ENDINGS: Final = ("-candidates", "-target")
@@ -131,4 +135,8 @@ MODEL_RULES: Final[tuple[Callable[[ModelSettings], Iterator[Finding]], ...]] = (
     check_spot,
     *GATE_RULES,
     *RELEASE_RULES,
+    *ROLLOUT_RULES,
+    *SERVING_RULES,
+    *SERVING_BATCH_RULES,
+    *SERVING_MULTI_RULES,
 )

@@ -78,7 +78,7 @@ def _choose(sections: list[type[Section]], data: dict[str, Any]) -> type[Section
         return sections[0]
     for section in sections:
         kind = section.model_fields.get("type")
-        if kind is not None and data.get("type") in get_args(kind.annotation):
+        if kind is not None and data.get("type", kind.default) in get_args(kind.annotation):
             return section
     return None
 

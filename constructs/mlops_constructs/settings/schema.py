@@ -43,6 +43,8 @@ def _schema(name: str, section: type[Section]) -> dict[str, Any]:
     if name == "model":
         definitions["Algorithm"]["properties"]["hyperparameters"] |= _hyperparameters()
         definitions["Container"] |= _one_of("path", "image")
+        for kind in ("RealTime", "Asynchronous"):
+            definitions[kind] |= _one_of("instance_type", "instance_pools")
         _require_by_stage(schema)
         # Nobody writes an empty one, and editors explain it badly.
         for section_name in ("algorithm", "container", "handover"):

@@ -161,6 +161,26 @@ FindingId: TypeAlias = Annotated[
 Day: TypeAlias = Annotated[
     str, _matching(r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", "a day such as 2026-12-31")
 ]
+TopicArn: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,256}$",
+        "the ARN of an SNS topic: arn:aws:sns:<region>:<account>:<name>",
+    ),
+]
+TimeZone: TypeAlias = Annotated[
+    str, _matching(r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}$", "the name of a time zone such as Europe/Berlin")
+]
+Issuer: TypeAlias = Annotated[
+    str,
+    _matching(
+        r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~%+-]+)*/?$",
+        "the URL of an identity provider, such as https://login.example.com/team",
+    ),
+]
+Audience: TypeAlias = Annotated[
+    str, _matching(r"^[!-~]{1,255}$", "1 to 255 letters, digits and signs without blanks, such as mlops-api")
+]
 IMAGE_PATTERN: Final = (
     r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?"
     r"/[a-z0-9]+([._/-][a-z0-9]+)*@sha256:[0-9a-f]{64}$"

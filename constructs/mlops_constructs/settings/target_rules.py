@@ -8,7 +8,11 @@ from mlops_constructs.settings.environment_rules import check_serving_instance
 from mlops_constructs.settings.handover_rules import check_handover_environment
 from mlops_constructs.settings.model import Stage
 from mlops_constructs.settings.problems import Finding
+from mlops_constructs.settings.rollout_rules import check_trial_place
 from mlops_constructs.settings.section import UnknownSettingError
+from mlops_constructs.settings.serving_batch_rules import check_batch_place
+from mlops_constructs.settings.serving_multi_rules import check_shared_place
+from mlops_constructs.settings.serving_rules import SERVING_TARGET_RULES
 from mlops_constructs.settings.xgboost_images import ACCOUNTS
 
 if TYPE_CHECKING:
@@ -71,4 +75,8 @@ TARGET_RULES: Final[tuple[Callable[[ModelSettings, Environments], Iterator[Findi
     check_image_regions,
     check_remote_stage,
     check_handover_environment,
+    check_trial_place,
+    *SERVING_TARGET_RULES,
+    check_shared_place,
+    check_batch_place,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlops_constructs.settings.allowed import allowed_at, keys_at, names_at, node_at
 from mlops_constructs.settings.problems import NOT_SET, Problem, listed, show_value
 from mlops_constructs.settings.section import PATTERNS
+from mlops_constructs.settings.serving import REAL_TIME
 from mlops_constructs.settings.xgboost_hyperparameters import nearest
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _KEY: Final = "[key]"
 _EXTRA: Final = "extra_forbidden"
 _MISSING: Final = ("missing", "union_tag_not_found")
-_UNION: Final = "source"  # the one place where pydantic adds the name of the branch to the location
 
 _MESSAGES: Final = {
     "missing": "is missing",
@@ -68,15 +68,26 @@ def mistakes_of(errors: Sequence[ErrorDetails], data: Any) -> list[Mistake]:
 
 
 def _mistake(error: ErrorDetails, data: Any) -> Mistake:
-    path = tuple(error["loc"])
+    path = _without_tags(tuple(error["loc"]), data)
     kind = error["type"]
-    if path[:1] == (_UNION,) and len(path) > 1:
-        path = (_UNION, *path[2:])
     if kind.startswith("union_tag_"):
         path = (*path, "type")
     around = value_at(data, path[:-1])
     key = path[-1:] == (_KEY,) and not (isinstance(around, dict) and _KEY in around)
     return Mistake(path=path[:-1] if key else path, kind=kind, key=key, context=error.get("ctx", {}))
+
+
+def _without_tags(location: Path, data: Any) -> Path:
+    """Drop the names of branches, which pydantic puts into the location of what is wrong inside a union."""
+    path: Path = ()
+    for step in location:
+        if isinstance(data, dict) and step not in data and step == data.get("type", REAL_TIME):
+            continue
+        if step != _KEY and not isinstance(data, dict | list):  # inside a single value: the branch that was tried
+            continue
+        path = (*path, step)
+        data = value_at(data, (step,))
+    return path
 
 
 def translate(mistakes: Sequence[Mistake], section: type[Section], document: Document) -> list[Problem]:
@@ -120,8 +131,9 @@ def _translate_one(mistake: Mistake, section: type[Section], document: Document)
         remedy = f"did you mean {near}?" if near else "rename the key"
         return _problem(path, "is not a name that may stand here", document, allowed=allowed, remedy=remedy)
     allowed = allowed_at(section, path, data)
-    if mistake.path == (_UNION, "type"):
-        allowed = f"one of {', '.join(node_at(section, (_UNION,), None)['discriminator']['mapping'])}"
+    union = node_at(section, path[:-1], data) if path[-1:] == ("type",) else {}
+    if "discriminator" in union:
+        allowed = f"one of {', '.join(union['discriminator']['mapping'])}"
     if mistake.kind in _MISSING:
         remedy = f"add the line '{path[-1]}: ...'"
     else:
