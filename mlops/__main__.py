@@ -46,6 +46,19 @@ def _parser() -> argparse.ArgumentParser:
         help="the accounts, instead of config/environments.yaml; see config/accounts.example.yaml",
     )
     rehearse.add_argument(
+        "--traffic",
+        metavar="RATE",
+        type=float,
+        help="bring a second version while so many requests a second go to the last environment",
+    )
+    rehearse.add_argument(
+        "--time-scale",
+        metavar="N",
+        type=float,
+        default=120.0,
+        help="seconds that pass in the emulated AWS while one passes here (default: 120)",
+    )
+    rehearse.add_argument(
         "--report", metavar="FILE", type=Path, help="where the report goes (default: reports/<model>[-<fault>].html)"
     )
     check = commands.add_parser(
@@ -79,6 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     ):
         give.add_argument(option, metavar="FILE", type=Path, required=True, help=what)
     give.add_argument("--code-version", metavar="V", help="the commit of the code that trained it")
+    back = commands.add_parser(
+        "rollback",
+        help="take an environment back to an earlier version of a model",
+        description="Shows what it will do and why, asks, and follows it to the end, with the credentials of your "
+        "shell: the stage of the pipeline runs again with what an earlier execution brought, or, where there is no "
+        "such execution, the stack of the environment is updated.",
+    )
+    back.add_argument("name", metavar="MODEL", help="name of a file in config/models, without .yaml")
+    back.add_argument("--environment", metavar="E", required=True, choices=("dev", "staging", "prod"))
+    back.add_argument("--to", metavar="VERSION", type=int, help="default: the last one before that was well there")
+    back.add_argument("--yes", action="store_true", help="do not ask")
     for command in (check, build):
         command.add_argument(
             "--rung",
@@ -108,6 +132,10 @@ def _command(options: argparse.Namespace, lifetime: Lifetime) -> int:
             metrics=options.metrics,
             code_version=options.code_version,
         )
+    if options.command == "rollback":
+        from mlops.rollback import roll_back  # noqa: PLC0415
+
+        return roll_back(options.name, environment=options.environment, to=options.to, yes=options.yes)
     from mlops.rehearse import rehearse  # noqa: PLC0415
 
     return rehearse(
@@ -119,6 +147,8 @@ def _command(options: argparse.Namespace, lifetime: Lifetime) -> int:
         data=options.data,
         environments=options.environments,
         without=options.without_statement,
+        traffic=options.traffic,
+        time_scale=options.time_scale,
         output_lost=lifetime.output_lost,
     )
 

@@ -12,12 +12,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops.rehearsal import project
+from mlops.rehearsal.clock import DEFAULT_SCALE
 from mlops.rehearsal.faults import Fault
 from mlops.rehearsal.timeline import TIMELINE
 
+if TYPE_CHECKING:
+    from mlops.rehearsal.rehearsal import Rehearsal, Run
+    from mlops.report.record import RunRecord
+
 AS_INTENDED, NOT_AS_INTENDED, WRONG_INPUT = 0, 1, 2
+MOST_REQUESTS = 1000.0
+"""Per second: more than the emulated AWS answers on any laptop."""
+MOST_SCALE = 600.0
+"""Emulated seconds per second: beyond that an alarm's minute is shorter than a model's answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,8 @@ class _Wish:
     report: Path
     data: str | None
     environments: Path | None
+    traffic: float | None
+    time_scale: float
     output_lost: Callable[[], None] | None
 
 
@@ -45,14 +57,22 @@ def rehearse(
     data: Path | None = None,
     environments: Path | None = None,
     without: str | None = None,
+    traffic: float | None = None,
+    time_scale: float = DEFAULT_SCALE,
     output_lost: Callable[[], None] | None = None,
 ) -> int:
-    """Rehearse `model` and return the exit status; `output_lost` is called when nothing can be written any more."""
+    """Rehearse `model` and return the exit status.
+
+    `traffic` is how many requests a second the last environment gets while a second version comes, `time_scale` how
+    many seconds pass in the emulated AWS while one passes here; `output_lost` is called when nothing can be written
+    any more.
+    """
     if fault_name == "list":
         return _list_faults()
     try:
         _check_installation()
         fault = _fault(fault_name)
+        _check_numbers(traffic, time_scale, without)
         path = (report or project.ROOT / "reports" / f"{model}{_kind_of_run(fault, without)}.html").absolute()
         _check_report(path)
         wish = _Wish(
@@ -64,6 +84,8 @@ def rehearse(
             report=path,
             data=_own_data(data),
             environments=environments,
+            traffic=traffic,
+            time_scale=time_scale,
             output_lost=output_lost,
         )
         TIMELINE.reset()
@@ -103,6 +125,19 @@ def _fault(name: str | None) -> Fault | None:
     hint = f"; did you mean '{near[0]}'?" if near else ""
     msg = f"--fault: there is no fault '{name}'; the faults are {', '.join(Fault)}{hint}"
     raise _RefusedError(msg)
+
+
+def _check_numbers(traffic: float | None, time_scale: float, without: str | None) -> None:
+    """Refuse a rate or a scale that nothing can be done with."""
+    found = []
+    if traffic is not None and not 0 < traffic <= MOST_REQUESTS:
+        found.append(f"--traffic: {traffic:g} requests per second; more than 0, at most {MOST_REQUESTS:g}")
+    if not 1 <= time_scale <= MOST_SCALE:
+        found.append(f"--time-scale: {time_scale:g} emulated seconds per second; at least 1, at most {MOST_SCALE:g}")
+    if traffic is not None and without:
+        found.append("--traffic and --without-statement: one at a time; without a statement no version comes")
+    if found:
+        raise _RefusedError("\n".join(found))
 
 
 def _kind_of_run(fault: Fault | None, without: str | None) -> str:
@@ -187,6 +222,7 @@ def _guarded(wish: _Wish) -> int:
     from mlops.rehearsal.assembly import AssemblyError  # noqa: PLC0415
     from mlops.rehearsal.candidate import CandidateError  # noqa: PLC0415
     from mlops.rehearsal.handing_over import HandoverError  # noqa: PLC0415
+    from mlops.rehearsal.load import LoadError  # noqa: PLC0415
     from mlops.rehearsal.missing_statement import UnknownStatementError  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import RehearsalError  # noqa: PLC0415
     from mlops.rehearsal.sample_data import NoSampleError  # noqa: PLC0415
@@ -196,7 +232,7 @@ def _guarded(wish: _Wish) -> int:
         return _rehearse(wish)
     except (SettingsError, NoSampleError, UnknownStatementError) as error:
         raise _RefusedError(str(error)) from error
-    except (project.SynthesisError, RehearsalError, AssemblyError, CandidateError, HandoverError) as error:
+    except (project.SynthesisError, RehearsalError, AssemblyError, CandidateError, HandoverError, LoadError) as error:
         msg = f"The rehearsal stopped: {error}"
         raise _RefusedError(msg, status=NOT_AS_INTENDED) from error
 
@@ -204,10 +240,8 @@ def _guarded(wish: _Wish) -> int:
 def _rehearse(wish: _Wish) -> int:
     from rich.console import Console  # noqa: PLC0415 - see above
 
-    from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415
     from mlops.rehearsal.keep import how_to_call  # noqa: PLC0415
     from mlops.rehearsal.missing_statement import words_of  # noqa: PLC0415
-    from mlops.rehearsal.recording import record_run  # noqa: PLC0415
     from mlops.rehearsal.rehearsal import Rehearsal  # noqa: PLC0415
     from mlops.report.html import render  # noqa: PLC0415
     from mlops.report.live import LiveDisplay  # noqa: PLC0415
@@ -219,25 +253,20 @@ def _rehearse(wish: _Wish) -> int:
         return wish.approve or display.ask(f"Approve [bold]{what}[/]? \\[y/N] ")
 
     beginning = Rehearsal(
-        wish.model, approver=approver, data=wish.data, environments=wish.environments
+        wish.model,
+        approver=approver,
+        data=wish.data,
+        environments=wish.environments,
+        time_scale=wish.time_scale,
     )  # before the display: it finds what is wrong in the settings
-    if beginning.asks_for_approval:
-        _check_terminal(approve=wish.approve)
-    if wish.fault is not None and EXPECTED[wish.fault].needs_build and not beginning.builds_image:
-        msg = f"--fault: '{wish.fault}' needs a model whose image is built (container.path); {wish.model} has none"
-        raise _RefusedError(msg)
+    _check_fit(wish, beginning)
     with display, beginning as rehearsal:
         if wish.without == "list":
             display.close()
             for name, statement in rehearsal.statements().items():
                 console.print(f"{name}: {words_of(statement)}", markup=False, highlight=False, soft_wrap=True)
             return AS_INTENDED
-        champion = None
-        if wish.fault is not None and EXPECTED[wish.fault].needs_champion:
-            champion = rehearsal.run(rehearsal.sample(version=1))
-        sample = rehearsal.sample(version=1 if champion is None and wish.data is None else 2, fault=wish.fault)
-        run = rehearsal.run_without(wish.without, sample) if wish.without else rehearsal.run(sample, fault=wish.fault)
-        record = record_run(rehearsal, run, champion=champion)
+        run, record = _record(wish, rehearsal)
         _write(wish.report, render(record))
         display.close()
         display.summary(record, report=wish.report)
@@ -246,3 +275,49 @@ def _rehearse(wish: _Wish) -> int:
             while True:
                 time.sleep(1)
     return AS_INTENDED if record.as_intended else NOT_AS_INTENDED
+
+
+def _check_fit(wish: _Wish, rehearsal: Rehearsal) -> None:
+    """Refuse what cannot be done with this model."""
+    from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415 - see above
+    from mlops.rehearsal.load_run import why_no_load  # noqa: PLC0415
+
+    if rehearsal.asks_for_approval:
+        _check_terminal(approve=wish.approve)
+    expected = EXPECTED[wish.fault] if wish.fault else None
+    found = []
+    if expected and expected.needs_build and not rehearsal.builds_image:
+        found.append(
+            f"--fault: '{wish.fault}' needs a model whose image is built (container.path); {wish.model} has none"
+        )
+    if expected and expected.needs_steps and not rehearsal.moves_in_steps:
+        found.append(
+            f"--fault: '{wish.fault}' needs a model whose traffic moves in steps (deploy.rollout.prod: canary, linear, "
+            f"rolling or shadow); that of {wish.model} moves all at once"
+        )
+    why = why_no_load(rehearsal.model) if wish.traffic else None
+    if why:
+        found.append(f"--traffic: {why}")
+    if found:
+        raise _RefusedError("\n".join(found))
+
+
+def _record(wish: _Wish, rehearsal: Rehearsal) -> tuple[Run, RunRecord]:
+    """Run what the person asked for; where a model has to be in service before, that first."""
+    from mlops.rehearsal.expectations import EXPECTED  # noqa: PLC0415 - see above
+    from mlops.rehearsal.load_run import run_under_load  # noqa: PLC0415
+    from mlops.rehearsal.recording import record_run  # noqa: PLC0415
+
+    champion = traffic = None
+    if wish.traffic or (wish.fault and EXPECTED[wish.fault].needs_champion):
+        champion = rehearsal.run(rehearsal.sample(version=1))
+    sample = rehearsal.sample(version=1 if champion is None and wish.data is None else 2, fault=wish.fault)
+    if wish.without:
+        run = rehearsal.run_without(wish.without, sample)
+    elif wish.traffic and champion and champion.status == "Succeeded":
+        run, traffic = run_under_load(rehearsal, champion, sample, rate=wish.traffic, fault=wish.fault)
+    elif wish.traffic and champion:
+        run = champion  # without a model in service there is nobody to send requests to
+    else:
+        run = rehearsal.run(sample, fault=wish.fault)
+    return run, record_run(rehearsal, run, champion=champion, traffic=traffic)

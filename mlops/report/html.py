@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mlops.report import charts, diagram
+from mlops.report import charts, diagram, traffic_charts
 from mlops.report.documents import ClassMatrix, Metric
 from mlops.report.record import RunRecord, State
 from mlops.report.svg import short
+from mlops.report.traffic import Traffic
 
 _NAMES = {
     "auc": "AUC",
@@ -35,6 +36,7 @@ def render(record: RunRecord) -> str:
         figures=list(key_figures(record)),
         metrics=list(metric_rows(record)),
         waterfall=list(waterfall(record)),
+        traffic_figures=list(traffic_figures(record.traffic)) if record.traffic else [],
     )
     return page
 
@@ -98,8 +100,26 @@ def key_figures(record: RunRecord) -> Iterator[Figure]:
         problems = len(record.data.violations)
         note = f"{problems} rule{'s' if problems > 1 else ''} broken" if problems else "no rule broken"
         yield Figure("Rows of data", f"{record.data.rows:,}", note, bad=bool(problems))
+    if record.traffic is not None:
+        lost = record.traffic.requests_lost
+        yield Figure("Requests lost", f"{lost:,}", f"of {record.traffic.sent:,} sent", bad=lost > 0)
     if record.roles:
         yield Figure("Calls under IAM", f"{record.calls:,}", f"{record.denied} denied", bad=record.denied > 0)
+
+
+def traffic_figures(traffic: Traffic) -> Iterator[Figure]:
+    """Choose what a client of the endpoint felt of the rollout."""
+    yield Figure("Requests", f"{traffic.sent:,}", f"{traffic.requests_retried:,} needed another try")
+    tries = f"{traffic.attempts_failed:,} tries failed"
+    yield Figure("Lost", f"{traffic.requests_lost:,}", tries, bad=traffic.requests_lost > 0)
+    wrong = traffic.requests_wrong
+    yield Figure("Wrong answers", f"{wrong:,}", "none" if not wrong else "answers that no version gives", bad=wrong > 0)
+    if traffic.overall_p50_ms is not None and traffic.overall_p99_ms is not None:
+        yield Figure("Waited", f"{short(traffic.overall_p50_ms)} ms", f"p99 {short(traffic.overall_p99_ms)} ms")
+    if traffic.detection_minutes is not None:
+        yield Figure(
+            "Bad version out after", f"{short(traffic.detection_minutes)} min", "emulated, from its first request"
+        )
 
 
 def metric_rows(record: RunRecord) -> Iterator[MetricRow]:
@@ -196,6 +216,8 @@ def _environment() -> Environment:
         "learning_curve": charts.learning_curve,
         "roc_curve": charts.roc_curve,
         "histogram": charts.histogram,
+        "rollout_wide": traffic_charts.wide,
+        "rollout_narrow": traffic_charts.narrow,
         "State": State,
         "is_class_matrix": lambda matrix: isinstance(matrix, ClassMatrix),
     }

@@ -124,6 +124,8 @@ class Progress:
         if event.kind is Kind.IAM and event.phase is Phase.FAILED:
             action, resource = detail.get("action", event.name), detail.get("resource", "?")
             note = f"Denied: {action} on {resource} for {detail.get('role', '?')}"
+        elif event.kind is Kind.ALARM and event.phase is Phase.FAILED:
+            note = f"Alarm {event.name}: {detail.get('reason', '')}"
         elif event.kind is Kind.FAULT:
             note = f"Fault {event.name} takes effect{' at ' + str(detail['at']) if detail.get('at') else ''}"
         else:

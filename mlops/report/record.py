@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 
 from mlops.report.documents import DataReport, Decision, Evaluation, Feature, Part, Verification
+from mlops.report.traffic import Traffic
 
 
 class State(StrEnum):
@@ -176,6 +177,8 @@ class RunRecord(Part):
     lineage: Lineage = Lineage()
     images: tuple[ContainerImage, ...] = ()
     fault: FaultOutcome | None = None
+    traffic: Traffic | None = None
+    """Where requests were sent to an endpoint while the new version came."""
     not_rehearsed: tuple[NotRehearsed, ...] = ()
     log: tuple[LogLine, ...] = ()
 

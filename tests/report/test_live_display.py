@@ -21,6 +21,8 @@ def play(timeline: Timeline) -> None:
     timeline.emit(Kind.JOB, "prepare-1", Phase.STARTED, type="processing job")
     timeline.emit(Kind.LOG, "read 2000 [rows]", Phase.INFO, source="prepare-1")
     timeline.emit(Kind.IAM, "denied", Phase.FAILED, role="R", action="s3:GetObject", resource="arn:x")
+    timeline.emit(Kind.ALARM, "churn-errors", Phase.FAILED, reason="Threshold Crossed")
+    timeline.emit(Kind.ALARM, "churn-errors", Phase.SUCCEEDED, reason="below again")
     timeline.emit(Kind.ACTION, "Train", Phase.FAILED, cause="DataGateFailed: [row 118]", **facts)
 
 
@@ -51,6 +53,7 @@ def test_without_a_terminal_every_change_is_one_plain_line() -> None:
         "training / Prepare: started",
         "processing job prepare-1: started",
         "Denied: s3:GetObject on arn:x for R",
+        "Alarm churn-errors: Threshold Crossed",
         "Train / Train: failed after 0.0 s: DataGateFailed: [row 118]",
     ]
 
