@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmarks.figures import Figure, keep
 
-BENCHMARKS = ("rehearse", "faults", "statements", "synth", "serving")
+BENCHMARKS = ("rehearse", "faults", "statements", "synth", "serving", "experiments", "api", "rollouts")
 OPTIONAL = ("vision",)
 """Those that run only when they are named: they need packages of an optional group."""
 QUICK = ("serving",)
