@@ -3,7 +3,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.venv/.cache/jsii
 
-.PHONY: rehearse test synth lint format bench schema lock clean setup
+.PHONY: rehearse test synth lint format bench schema openapi lock clean setup
 
 setup:
 	@tools/setup.sh
@@ -31,6 +31,9 @@ bench: setup ## the figures of the README
 
 schema: setup ## the JSON Schemas that editors use
 	@python -m mlops_constructs.settings.schema
+
+openapi: setup ## the OpenAPI document of the API
+	@python -m lambdas.api.openapi > docs/openapi.json
 
 lock: setup ## compile the hashed requirements again, after a change of pyproject.toml
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements/dev.txt
