@@ -16,7 +16,7 @@ from tests.access.runs import Run
 from tests.access.who import OTHER_REGION
 
 SECOND_LOCKS = {
-    r"policy of arn:aws:lambda:.*: StringEquals aws:SourceAccount": "the ARN of rule or API beside it names the account",
+    r"policy of arn:aws:lambda:.*: StringEquals aws:SourceAccount": "the ARN beside it names the account",
     r"permissions .*: StringEquals kms:ViaService": "the policy of the other account's key says the same",
     r"permissions .*: StringEquals iam:AWSServiceName": "the boundary says the same, where there is one",
 }
