@@ -3,6 +3,8 @@
 # Two processes and not more: each has a CDK kernel of its own, and the machines that test this have two cores.
 set -u
 cd "$(dirname "$0")/.."
+# What one process has compiled is there for the next: the checkers and notebooks run in environments of their own.
+unset PYTHONDONTWRITEBYTECODE
 log=$(mktemp)
 python -m pytest -m slow -p no:cacheprovider >"$log" 2>&1 &
 rehearsals=$!

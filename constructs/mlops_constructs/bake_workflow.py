@@ -19,6 +19,7 @@ from mlops_constructs.execution_roles import RUNS
 from mlops_constructs.functions import WorkflowFunction
 from mlops_constructs.serving_target import ServingTarget
 from mlops_constructs.settings import Gates, Task
+from mlops_constructs.settings.serving import VARIANT
 from mlops_constructs.state_machine import LoggedStateMachine
 from mlops_constructs.workflow_functions import WorkflowFunctions
 
@@ -122,6 +123,7 @@ class BakeWorkflow(Construct):
                 **{f"{name}.$": f"$.{name}" for name in passed_on},
                 "task": self._task,
                 "model": self._model,
+                "variant": VARIANT,
                 "tolerance": self._gates.verify.tolerance,
                 "testUri.$": f"States.Format('{base}/{self._functions.labelled_rows}', $.run)",
                 "predictionsUri.$": f"States.Format('{base}/evaluation/predictions.csv', $.run)",

@@ -26,12 +26,12 @@ NAMESPACE = "MLOps"
 def remember(asked: BakeEvent, log: Logger) -> dict[str, Any]:
     """Keep what the version in service answers to the rows, so that its answers are not taken for wrong ones."""
     found = Endpoints(client("sagemaker", access=asked.access)).find(asked.endpoint_name)
-    baseline = Baseline(configuration="", answers=[])
+    baseline = Baseline(configuration="", modified="", answers=[])
     if found is not None and found.state is EndpointState.SERVING:
-        caller = _caller(asked)
+        caller = _caller(asked, variant=asked.variant)
         # An old version that cannot answer these rows, because its features were others, has no right answers.
         answers = [ask(caller, row, asked.task) or [] for row in _rows(asked)]
-        baseline = Baseline(configuration=found.config_name, answers=answers)
+        baseline = Baseline(configuration=found.config_name, modified=found.last_modified, answers=answers)
     Storage(client("s3")).write_json(asked.baseline_uri, baseline.model_dump(mode="json"))
     log.info("baseline remembered", endpoint=asked.endpoint_name, rows=len(baseline.answers))
     return {"over": True, "progress": {"rounds": 0, "updating": False}}
@@ -59,9 +59,9 @@ def _rows(asked: BakeEvent) -> list[Row]:
     return read_rows(storage.lines(asked.test_uri, limit=TEST_SET_LIMIT), predictions, asked.requests)
 
 
-def _caller(asked: BakeEvent) -> EndpointCaller:
+def _caller(asked: BakeEvent, *, variant: str | None = None) -> EndpointCaller:
     runtime = client("sagemaker-runtime", IMPATIENT, access=asked.access)
-    return EndpointCaller(runtime, endpoint_name=asked.endpoint_name)
+    return EndpointCaller(runtime, endpoint_name=asked.endpoint_name, variant=variant)
 
 
 def _publish(asked: BakeEvent, result: Tally) -> None:

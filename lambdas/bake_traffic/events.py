@@ -25,6 +25,8 @@ class Baseline(Document):
 
     configuration: str
     """Of the endpoint; empty: there was no endpoint."""
+    modified: str
+    """When the endpoint had last changed: a quick update may begin and end between two looks."""
     answers: list[list[float]]
     """By the rows; empty where there was no endpoint."""
 
@@ -38,6 +40,8 @@ class BakeEvent(Event):
     model: Text
     environment: Text
     endpoint_name: Text
+    variant: Text
+    """Of the version in service, beside which a challenger may answer too before the update."""
     access: Access
     """To the account and region of the endpoint."""
     test_uri: S3Uri

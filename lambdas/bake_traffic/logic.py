@@ -79,5 +79,5 @@ def is_over(endpoint: Endpoint | None, before: Baseline, progress: Progress) -> 
         return True  # a first version has nobody to take over from
     if endpoint.state is EndpointState.CHANGING:
         return False
-    changed = endpoint.config_name != before.configuration
+    changed = (endpoint.config_name, endpoint.last_modified) != (before.configuration, before.modified)
     return changed or progress.updating or progress.rounds >= PATIENCE

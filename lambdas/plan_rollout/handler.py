@@ -43,13 +43,13 @@ def _present(asked: PlanParameters) -> Present:
     except ClientError as error:
         details = error.response["Error"]
         if details["Code"] == "ValidationError" and "does not exist" in details["Message"]:
-            return Present(parameters={}, asked_configuration="", served_configuration="")
+            return Present(parameters={})
         raise
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
     endpoint = Endpoints(client("sagemaker", access=asked.access)).find(outputs.get("EndpointName", asked.stack_name))
     return Present(
         parameters=parameters,
-        asked_configuration=outputs.get("EndpointConfigName", ""),
+        asked_configurations=frozenset(outputs.get(name, "") for name in ("EndpointConfigName", "CandidateConfigName")),
         served_configuration=endpoint.config_name if endpoint else "",
     )

@@ -45,17 +45,22 @@ class Present:
     """How the stack is now; empty where it does not exist."""
 
     parameters: Mapping[str, str]
-    asked_configuration: str
-    """The endpoint configuration that the stack asked for."""
-    served_configuration: str
+    asked_configurations: frozenset[str] = frozenset()
+    """The endpoint configuration that the stack asked for: of the version in service, or with a candidate beside it."""
+    served_configuration: str = ""
     """The one that the endpoint serves: another one, if SageMaker rolled an update back."""
+
+    @property
+    def out_of_step(self) -> bool:
+        """Whether the endpoint serves something else than it was asked to."""
+        return bool(self.parameters) and self.served_configuration not in self.asked_configurations
 
 
 def plan(asked: PlanParameters, present: Present, *, approval_status: str) -> dict[str, str]:
     """Return the parameters of the stack for the first step of the deployment.
 
     The first version, and the way back to an older one, serve at once. A new version beside a champion is tried out
-    first where the rollout says so.
+    first where the rollout says so. The version that serves already stays as it is, and a candidate beside it goes.
 
     Raises:
         JobRefused: the version has been rejected.
@@ -65,15 +70,15 @@ def plan(asked: PlanParameters, present: Present, *, approval_status: str) -> di
         raise JobRefused(msg)
     before = present.parameters
     served = before.get("ModelPackageArn", "")
-    release = _release(asked.run, present)
     new = {
         "PackageArn": asked.model_package_arn,
         "DataUrl": asked.model_data_url,
         "ImageUri": asked.image_uri,
-        "Release": release,
+        "Release": _release(asked, present),
     }
     back = bool(served) and version_of(asked.model_package_arn) < version_of(served)
-    trial = asked.tries and bool(served) and not back and served != asked.model_package_arn
+    stays = served == asked.model_package_arn
+    trial = asked.tries and bool(served) and not back and not stays
     champion = {
         "PackageArn": served,
         "DataUrl": before.get("ModelDataUrl", ""),
@@ -82,24 +87,29 @@ def plan(asked: PlanParameters, present: Present, *, approval_status: str) -> di
     }
     nothing = dict.fromkeys(new, NONE)
     live, candidate = (champion, new) if trial else (new, nothing)
+    # A candidate that goes may be why alarms ring: they must not keep it.
+    leaves = stays and (present.out_of_step or before.get("CandidateModelPackageArn", NONE) != NONE)
+    mode = before.get("Mode", GUARDED) if stays else GUARDED
     return {
         **{f"Live{name}": value for name, value in live.items()},
         **{f"Candidate{name}": value for name, value in candidate.items()},
-        "Release": release,
-        "Mode": IMMEDIATE if back else GUARDED,
+        "Release": new["Release"],
+        "Mode": IMMEDIATE if back or leaves else mode,
         "Trial": GUARDED if trial else IMMEDIATE,
     }
 
 
-def _release(run: str, present: Present) -> str:
-    """Return a part of names that belongs to this run, and to no stack that is out of step with its endpoint.
+def _release(asked: PlanParameters, present: Present) -> str:
+    """Return a part of names: that of the version that serves already, or one that belongs to this run.
 
-    After SageMaker has rolled an update back, the same parameters again would change nothing.
+    After SageMaker has rolled an update back, the same parameters again would change nothing: then it is another one.
     """
-    release = _digest(run)
-    out_of_step = present.asked_configuration != present.served_configuration
-    if out_of_step and present.parameters.get("Release") == release:
-        return _digest(f"{run} after {present.served_configuration}")
+    stays = present.parameters.get("ModelPackageArn") == asked.model_package_arn
+    if stays and not present.out_of_step:
+        return present.parameters.get("Release", "")
+    release = _digest(asked.run)
+    if present.parameters.get("Release") == release:
+        return _digest(f"{asked.run} after {present.served_configuration}")
     return release
 
 

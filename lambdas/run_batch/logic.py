@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdas.shared.answers import is_possible
 from lambdas.shared.decisions import Check
 from lambdas.shared.text import clip, count
-from lambdas.verify_endpoint.answers import is_possible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -43,6 +43,8 @@ class Endpoint:
     status: str
     config_name: str
     failure_reason: str
+    last_modified: str = ""
+    """When it last changed, as text; only good for comparing."""
 
     @property
     def state(self) -> EndpointState:
@@ -81,6 +83,7 @@ class Endpoints:
             status=found["EndpointStatus"],
             config_name=found.get("EndpointConfigName", ""),
             failure_reason=found.get("FailureReason", ""),
+            last_modified=str(found.get("LastModifiedTime", "")),
         )
 
     def models(self, endpoint: Endpoint) -> list[ServedModel]:

@@ -9,36 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lambdas.shared.decisions import Check, all_passed
-from lambdas.shared.endpoint_calls import CallError, numbers, values_of
+from lambdas.shared import answers
+from lambdas.shared.answers import ANSWER_CHECKS, NOT_CHECKED
+from lambdas.shared.decisions import Check
+from lambdas.shared.endpoint_calls import CallError, values_of
 from lambdas.shared.endpoints import EndpointState
 from lambdas.shared.errors import EndpointChanging, EndpointNotServing
 from lambdas.shared.labelled_rows import payload
 from lambdas.shared.text import clip, count
-from lambdas.verify_endpoint import answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lambdas.shared.endpoint_calls import Reply
+    from lambdas.shared.answers import Caller
     from lambdas.shared.endpoints import Endpoint, ServedModel
-    from lambdas.shared.gates import VerifyGates
-    from lambdas.shared.labelled_rows import Predictions, Row
+    from lambdas.shared.labelled_rows import Row
     from lambdas.shared.metrics import Task
     from lambdas.verify_endpoint.events import Expected, Target
 
 SERVING_CHECKS = ("status", "configuration", "model")
-ANSWER_CHECKS = ("response", "content-type", "row-count", "range", "predictions")
 LATENCY_CHECK = "latency"
 LATENCY_CALLS = 5
-NOT_CHECKED = "not checked, because an earlier check failed"
-
-
-class Caller(Protocol):
-    """Sends rows to the endpoint."""
-
-    def call(self, body: bytes) -> Reply:
-        """Send `body`, or raise CallError."""
 
 
 class Serving(Protocol):
@@ -119,30 +110,6 @@ def _model(endpoint: Endpoint, expected: Expected, serving: Serving, target: Tar
 def _data_of(model: ServedModel, target: Target) -> str:
     """Return where the model data is that answers; a multi-model endpoint names only where all of it begins."""
     return f"{model.model_data_url.rstrip('/')}/{target.model}" if target.model else model.model_data_url
-
-
-def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions, gates: VerifyGates) -> list[Check]:
-    """Send all `rows` at once and return the checks of the answer, up to the first that leaves nothing to check."""
-    try:
-        reply = caller.call(payload(rows))
-    except CallError as error:
-        return [Check(name="response", passed=False, reason=f"the endpoint does not answer: {error}")]
-    checks = [answers.check_response(reply), answers.check_content_type(reply)]
-    if not all_passed(checks):
-        return checks
-    values = values_of(reply, predictions.task)
-    checks.append(answers.check_row_count(values, rows))
-    if not checks[-1].passed:
-        return checks
-    checks.append(answers.check_range(values, rows, predictions.task))
-    if not checks[-1].passed:
-        return checks
-    answered = [numbers(value) for value in values]
-    checks.append(answers.check_predictions(answered, rows, gates.verify.tolerance))
-    return checks + [
-        answers.check_metric(name, bound, answers=answered, rows=rows, predictions=predictions)
-        for name, bound in gates.metrics.items()
-    ]
 
 
 def check_latency(caller: Caller, rows: Sequence[Row], limit: float, task: Task) -> Check:

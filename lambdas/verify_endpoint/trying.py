@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdas.shared.answers import check_answers
 from lambdas.shared.clients import IMPATIENT, client
 from lambdas.shared.decisions import all_passed
 from lambdas.shared.endpoint_calls import EndpointCaller
 from lambdas.shared.endpoints import Endpoints
 from lambdas.shared.labelled_rows import PREDICTIONS_LIMIT, TEST_SET_LIMIT, read_predictions, read_rows
 from lambdas.verify_endpoint.asynchronous import AsynchronousCaller
-from lambdas.verify_endpoint.logic import check_answers, check_latency, check_serving
+from lambdas.verify_endpoint.logic import check_latency, check_serving
 
 if TYPE_CHECKING:
+    from lambdas.shared.answers import Caller
     from lambdas.shared.decisions import Check
     from lambdas.shared.storage import Storage
     from lambdas.verify_endpoint.events import Target, VerifyEvent
-    from lambdas.verify_endpoint.logic import Caller
 
 
 def try_out(asked: VerifyEvent, storage: Storage) -> list[Check]:

@@ -134,7 +134,6 @@ def _scaled(target: str, endpoint: str, what: str) -> Iterator[Row]:
     yield row(
         f"let another service into {target}",
         make,
-        f"{role}/{_SCALER}/{_SCALING_ROLE}",
         f"{role}/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService",
         iam_AWSServiceName="ecs.application-autoscaling.amazonaws.com",
     )

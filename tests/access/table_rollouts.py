@@ -101,7 +101,7 @@ def _decryption(target: str, name: str, key: str) -> Iterator[Row]:
               kms_ViaService=through("dynamodb"))  # fmt: skip
     yield row(f"decrypt the settings of the function of {name}", "kms:Decrypt", key, who=who,
               kms_ViaService=through("lambda"))  # fmt: skip
-    yield row(f"decrypt models through {name}'s key", "kms:Decrypt", key, kms_ViaService=through("s3"))
+    yield row(f"decrypt files with the key of {target}", "kms:Decrypt", key, kms_ViaService=through("s3"))
 
 
 def traces() -> Iterator[Row]:

@@ -16,9 +16,9 @@ from tests.access.runs import Run
 from tests.access.who import OTHER_REGION
 
 SECOND_LOCKS = {
-    r"policy of arn:aws:lambda:.*: StringEquals aws:SourceAccount": "the ARN beside it names the account",
+    r"policy of arn:aws:lambda:.*: StringEquals aws:SourceAccount": "the ARN of the rule or API names the account",
     r"permissions .*: StringEquals kms:ViaService": "the policy of the other account's key says the same",
-    r"permissions .*: StringEquals iam:AWSServiceName": "the boundary says the same, where there is one",
+    r"permissions .*: StringEquals iam:AWSServiceName": "the ARN of the role names the service too",
 }
 """Conditions that no probe needs, because another lock holds: patterns of their names, and what holds."""
 

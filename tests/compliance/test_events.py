@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from tests.compliance.reading import Template, model_stacks, plain, resources, stacks_with
+from tests.compliance.reading import Resource, Template, model_stacks, plain, resources, stacks_with
 
 Rules = list[tuple[str, dict[str, Any], dict[str, Any]]]
 
@@ -108,6 +108,34 @@ HANDED_OVER: dict[str, Any] = {
 }
 
 
+REJECTED = copy.deepcopy(HANDED_OVER)
+REJECTED["resources"] = ["arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/3"]
+REJECTED["detail"] |= {
+    "ModelPackageGroupName": "mlops-churn",
+    "ModelPackageArn": "arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/3",
+    "ModelApprovalStatus": "Rejected",
+}
+ENDED_STAGE: dict[str, Any] = {
+    "version": "0",
+    "id": "01234567-EXAMPLE",
+    "detail-type": "CodePipeline Stage Execution State Change",
+    "source": "aws.codepipeline",
+    "account": "111122223333",
+    "time": "2026-11-12T00:00:00Z",
+    "region": "eu-west-1",
+    "resources": ["arn:aws:codepipeline:eu-west-1:111122223333:mlops-churn"],
+    "detail": {
+        "pipeline": "mlops-churn",
+        "version": 1,
+        "execution-id": "01234567-0123-0123-0123-012345678901",
+        "start-time": "2026-11-12T00:00:00.000Z",
+        "stage": "Prod",
+        "state": "SUCCEEDED",
+        "pipeline-execution-attempt": 1.0,
+    },
+}
+
+
 def matches(pattern: Any, event: Any) -> bool:
     return bool(EventPattern.load(json.dumps(pattern)).matches_event(event))
 
@@ -138,7 +166,14 @@ def events_of(model: str, *, release: bool, group: str | None) -> list[dict[str,
     if release:
         return [*uploads, *(ended(model, status) for status in ("FAILED", "TIMED_OUT", "ABORTED"))]
     uploads.append(with_detail(UPLOAD, "object.key", f"{model}/source.zip"))
-    return [*uploads, with_detail(FAILED_ACTION, "pipeline", f"mlops-{model}")]
+    stage = with_detail(ENDED_STAGE, "pipeline", f"mlops-{model}")
+    return [
+        *uploads,
+        with_detail(FAILED_ACTION, "pipeline", f"mlops-{model}"),
+        with_detail(REJECTED, "ModelPackageGroupName", f"mlops-{model}"),
+        *(with_detail(stage, "state", state) for state in ("SUCCEEDED", "FAILED", "STOPPED")),
+        with_detail(stage, "stage", "Staging"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +229,12 @@ def test_every_rule_has_a_sample_event_that_it_matches(rules: Rules, events: dic
         (UPLOAD, "object.key", "abalone/data.csv"),  # which comes with a candidate, or not at all
         (HANDED_OVER, "ModelApprovalStatus", "PendingManualApproval"),
         (HANDED_OVER, "ModelPackageGroupName", "mlops-abalone"),
+        (REJECTED, "ModelApprovalStatus", "Approved"),
+        (REJECTED, "ModelPackageGroupName", "mlops-abalone-candidates"),
+        (ENDED_STAGE, "state", "STARTED"),
+        (ENDED_STAGE, "state", "RESUMED"),
+        (ENDED_STAGE, "stage", "Train"),
+        (ENDED_STAGE, "pipeline", "mlops-birthweight"),
         (UPLOAD, "bucket.name", "another-bucket"),
         (FAILED_ACTION, "state", "SUCCEEDED"),
         (FAILED_ACTION, "pipeline", "mlops-birthweight"),
@@ -227,10 +268,26 @@ def test_every_rule_waits_for_an_event_or_has_a_schedule(templates: dict[str, Te
         assert ("EventPattern" in rule.properties) != ("ScheduleExpression" in rule.properties), rule.path
 
 
+def scheduled(templates: dict[str, Template], *, collection: bool) -> list[Resource]:
+    """Return the rules with a schedule: those of collections, or the others."""
+    functions = {
+        (one.stack, f"<{one.logical_id}.Arn>"): one.properties["Handler"]
+        for one in resources(templates, "AWS::Lambda::Function")
+    }
+
+    def collects(rule: Resource) -> bool:
+        called = {functions.get((rule.stack, plain(one["Arn"]))) for one in rule.properties["Targets"]}
+        return called == {"lambdas.collect_configurations.handler.handle"}
+
+    found = [one for one in resources(templates, "AWS::Events::Rule") if "ScheduleExpression" in one.properties]
+    return [one for one in found if collects(one) is collection]
+
+
 def test_every_schedule_starts_what_an_upload_starts(templates: dict[str, Template]) -> None:
-    scheduled = [one for one in resources(templates, "AWS::Events::Rule") if "ScheduleExpression" in one.properties]
-    assert scheduled
-    for schedule in scheduled:
+    """Besides the collection of what earlier versions leave behind."""
+    schedules = scheduled(templates, collection=False)
+    assert schedules
+    for schedule in schedules:
         (upload,) = (
             rule
             for rule in resources({schedule.stack: templates[schedule.stack]}, "AWS::Events::Rule")
@@ -239,6 +296,12 @@ def test_every_schedule_starts_what_an_upload_starts(templates: dict[str, Templa
         assert [one["Arn"] for one in schedule.properties["Targets"]] == [
             one["Arn"] for one in upload.properties["Targets"]
         ]
+
+
+def test_what_earlier_versions_leave_behind_is_collected_daily(templates: dict[str, Template]) -> None:
+    collections = scheduled(templates, collection=True)
+    assert [one.stack for one in collections] == sorted(model_stacks(templates))
+    assert {one.properties["ScheduleExpression"] for one in collections} == {"rate(1 day)"}
 
 
 def test_every_rule_may_invoke_its_function(templates: dict[str, Template]) -> None:

@@ -8,6 +8,7 @@ import boto3
 import pytest
 import yaml
 
+from lambdas.plan_rollout.logic import PlanParameters, Present, plan
 from tests.compliance.reading import Template, plain, resources, stacks_with
 from tests.conftest import ROOT
 
@@ -18,6 +19,11 @@ OUTPUT_VARIABLES = {
     "S3": {"BucketName", "ETag", "ObjectKey", "VersionId"},
     "StepFunctions": {"StateMachineArn", "ExecutionArn"},
 }
+PLANNED = {
+    *(f"{which}{name}" for which in ("Live", "Candidate") for name in ("PackageArn", "DataUrl", "ImageUri", "Release")),
+    *("Release", "Mode", "Trial"),
+}
+"""What the function that plans a deployment answers."""
 Stages = list[dict[str, Any]]
 
 
@@ -41,10 +47,19 @@ def actions(pipelines: dict[str, Stages]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def deploy(stack: str) -> dict[str, Any]:
+    settings = yaml.safe_load((ROOT / "config" / "models" / f"{stack.removeprefix('mlops-')}.yaml").read_text())
+    return dict(settings["deploy"])
+
+
 def deployed(stack: str) -> list[str]:
     """The environments of a model, as its settings list them."""
-    settings = yaml.safe_load((ROOT / "config" / "models" / f"{stack.removeprefix('mlops-')}.yaml").read_text())
-    return [name.capitalize() for name in settings["deploy"]["environments"]]
+    return [name.capitalize() for name in deploy(stack)["environments"]]
+
+
+def rollouts(stack: str) -> dict[str, Any]:
+    """How a new version takes over, by environment."""
+    return dict(deploy(stack).get("rollout", {}))
 
 
 def test_the_stages_are_those_of_a_guarded_delivery(pipelines: dict[str, Stages]) -> None:
@@ -58,9 +73,58 @@ def test_every_deployment_is_inspected_before_and_verified_after(pipelines: dict
     for stack, stages in pipelines.items():
         for name in deployed(stack):
             (stage,) = (one for one in stages if one["Name"] == name)
-            ordered = sorted(stage["Actions"], key=lambda action: action["RunOrder"])
-            assert [action["Name"] for action in ordered] == ["ChangeSet", "Inspect", "Execute", "Verify"]
-            assert [action["RunOrder"] for action in ordered] == [1, 2, 3, 4]
+            steps = in_order(stage)
+            assert [action["Name"] for action in (*steps[0], *steps[-1])] == ["Plan", "Verify"], f"{stack}/{name}"
+            assert guarded(steps) == [], f"{stack}/{name}"
+
+
+def in_order(stage: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The actions of a stage, those that run at the same time together."""
+    orders = sorted({action["RunOrder"] for action in stage["Actions"]})
+    assert orders == list(range(1, len(orders) + 1))
+    return [[action for action in stage["Actions"] if action["RunOrder"] == order] for order in orders]
+
+
+def guarded(steps: list[list[dict[str, Any]]]) -> list[str]:
+    """The change sets that are executed otherwise than alone, after they were made and inspected, each in its step."""
+    expected = ["CHANGE_SET_REPLACE", "inspection", "CHANGE_SET_EXECUTE"]
+    kinds = [[kind for action in step if (kind := part(action))] for step in steps]
+    found = [kind for step in kinds for kind in step]
+    wrong = [f"two at a time: {step}" for step in kinds if len(step) > 1]
+    return wrong if found and found == expected * (len(found) // len(expected)) else [*wrong, f"in this order: {found}"]
+
+
+def part(action: dict[str, Any]) -> str | None:
+    """What an action has to do with a change set."""
+    configuration = action["Configuration"]
+    is_inspection = "InspectChangeSet" in configuration.get("FunctionName", "")
+    mode: str | None = configuration.get("ActionMode")
+    return "inspection" if is_inspection else mode
+
+
+def test_a_change_set_that_nobody_inspects_would_be_noticed(pipelines: dict[str, Stages]) -> None:
+    (stage,) = (one for one in pipelines["mlops-churn"] if one["Name"] == "Prod")
+    steps = in_order(stage)
+    assert guarded(steps) == []
+    without = [step for step in steps if "PromoteInspect" not in [action["Name"] for action in step]]
+    assert len(without) == len(steps) - 1
+    assert guarded(without) != []
+
+
+def test_a_new_version_is_tried_before_it_is_promoted(pipelines: dict[str, Stages]) -> None:
+    for stack, stages in pipelines.items():
+        for stage in stages:
+            names = [action["Name"] for step in in_order(stage) for action in step]
+            tried = rollouts(stack).get(stage["Name"].lower(), {}).get("preview", False)
+            assert ("Try" in names) == tried, f"{stack}/{stage['Name']}"
+            if tried:
+                assert names.index("Execute") < names.index("Try") < names.index("PromoteChangeSet")
+
+
+def test_a_stage_that_deploys_goes_back_when_it_fails(pipelines: dict[str, Stages]) -> None:
+    for stack, stages in pipelines.items():
+        goes_back = [stage["Name"] for stage in stages if stage.get("OnFailure") == {"Result": "ROLLBACK"}]
+        assert goes_back == deployed(stack), stack
 
 
 def test_no_source_polls(pipelines: dict[str, Stages]) -> None:
@@ -75,6 +139,8 @@ def output_variables(action: dict[str, Any], template: Template) -> set[str] | N
         project = template["Resources"][action["Configuration"]["ProjectName"].strip("<>")]["Properties"]
         specification = yaml.safe_load(project["Source"]["BuildSpec"])
         return set(specification["env"].get("exported-variables", []))
+    if "PlanRollout" in action["Configuration"].get("FunctionName", ""):
+        return PLANNED
     return OUTPUT_VARIABLES.get(action["ActionTypeId"]["Provider"])
 
 
@@ -100,6 +166,15 @@ def test_every_variable_is_one_that_an_earlier_action_gives(
         assert unknown_variables(stages, templates[stack]) == [], stack
 
 
+def test_the_plan_of_a_deployment_has_the_variables_that_are_known_here() -> None:
+    asked = PlanParameters.model_construct(
+        run="1", model_package_arn="arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/1",
+        model_data_url="s3://a/b", image_uri="image", tries=True,
+    )  # fmt: skip
+    nothing = Present(parameters={})
+    assert set(plan(asked, nothing, approval_status="Approved")) == PLANNED
+
+
 def test_a_variable_that_no_build_exports_would_be_noticed(
     pipelines: dict[str, Stages], templates: dict[str, Template]
 ) -> None:
@@ -117,7 +192,7 @@ def test_every_stack_output_that_a_pipeline_uses_exists(
     pipelines: dict[str, Stages], templates: dict[str, Template]
 ) -> None:
     for stack, stages in pipelines.items():
-        used = set(re.findall(r"#\{([A-Z][a-z]+)Stack\.([A-Za-z]+)\}", json.dumps(stages)))
+        used = set(re.findall(r"#\{([A-Z][a-z]+)(?:Stack|Promoted)\.([A-Za-z]+)\}", json.dumps(stages)))
         assert used
         for environment, output in used:
             assert output in templates[f"{stack}-{environment.lower()}"]["Outputs"]
@@ -127,15 +202,19 @@ def test_every_template_that_a_pipeline_deploys_is_synthesized(
     pipelines: dict[str, Stages], templates: dict[str, Template]
 ) -> None:
     for stack, stages in pipelines.items():
-        paths = [
-            action["Configuration"]["TemplatePath"].split("::")[1]
-            for _, action in actions({stack: stages})
-            if "TemplatePath" in action["Configuration"]
-        ]
-        assert len(paths) == len(deployed(stack))
-        for path in paths:
-            assert path.removesuffix(".template.json") in templates
-            assert path.startswith(f"{stack}-")
+        paths = {
+            stage["Name"]: {
+                action["Configuration"]["TemplatePath"].split("::")[1]
+                for action in stage["Actions"]
+                if "TemplatePath" in action["Configuration"]
+            }
+            for stage in stages
+        }
+        # Of a candidate too: both change sets of a stage are of one template.
+        assert {name: found for name, found in paths.items() if found} == {
+            name: {f"{stack}-{name.lower()}.template.json"} for name in deployed(stack)
+        }
+        assert {f"{stack}-{name.lower()}" for name in deployed(stack)} <= set(templates)
 
 
 def test_every_parameter_that_a_pipeline_passes_is_one_of_the_stack(

@@ -14,13 +14,29 @@ STATEFUL = (
 )
 
 
+PREVIEW = "PreviewEndpoint"
+"""The logical id of an endpoint that answers labelled rows for one candidate, and holds nothing."""
+
+
 def test_every_stateful_resource_is_kept_when_its_stack_goes(templates: dict[str, Template]) -> None:
     found = resources(templates, *STATEFUL)
     assert {one.body["Type"] for one in found} == set(STATEFUL)
     for one in found:
+        if one.logical_id == PREVIEW:
+            continue
         # Except on create: an empty resource with a fixed name must not block the next attempt of a failed deployment.
         assert one.body.get("DeletionPolicy") == "RetainExceptOnCreate", one.path
         assert one.body.get("UpdateReplacePolicy") == "Retain", one.path
+
+
+def test_only_a_preview_goes_with_what_it_was_made_for(templates: dict[str, Template]) -> None:
+    """It costs as long as it is there; each deployment removes it again, and nobody calls it but the verification."""
+    found = [one for one in resources(templates, *STATEFUL) if one.logical_id == PREVIEW]
+    assert [one.stack for one in found] == ["mlops-churn-prod"]
+    for preview in found:
+        assert preview.properties["EndpointName"] == f"{preview.stack}-preview"
+        assert preview.body["Condition"] == "HasCandidate"
+        assert {preview.body[name] for name in ("DeletionPolicy", "UpdateReplacePolicy")} == {"Delete"}
 
 
 def test_every_bucket_is_encrypted_versioned_private_and_logged(templates: dict[str, Template]) -> None:
@@ -76,6 +92,13 @@ def test_every_event_target_has_a_dead_letter_queue(templates: dict[str, Templat
             assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, rule.path
 
 
+PIPELINE_FUNCTIONS = {
+    *("inspect_change_set", "plan_rollout", "record_approval", "training_outcome"),
+    *("roll_back", "start_pipeline"),
+}
+"""What a pipeline has: actions that are functions, and functions that hear of events."""
+
+
 def test_every_asynchronous_function_has_a_dead_letter_queue(templates: dict[str, Template]) -> None:
     """CodePipeline and EventBridge invoke asynchronously; Step Functions waits for the answer."""
     stacks = stacks_with(templates, "AWS::Lambda::Function")
@@ -92,10 +115,13 @@ def test_every_asynchronous_function_has_a_dead_letter_queue(templates: dict[str
             for function in resources({stack: template}, "AWS::Lambda::Function")
             if f"<{function.logical_id}" in invoked
         ]
-        # A pipeline has three actions that are functions and one that starts it; a release only has the last one.
-        # A model that is handed over has its intake besides.
-        intake = f"{stack}-candidates" in handed_over
-        assert len(asynchronous) == (4 if pipelines else 1) + intake, stack
+        called = {function.properties["Handler"].split(".")[1] for function in asynchronous}
+        assert called == (
+            {"collect_configurations"}
+            | (PIPELINE_FUNCTIONS if pipelines else {"start_workflow"})
+            | ({"intake"} if f"{stack}-candidates" in handed_over else set())
+        ), stack
+        assert len(called) == len(asynchronous), stack
         for function in asynchronous:
             assert function.properties["DeadLetterConfig"]["TargetArn"], function.path
 
@@ -135,6 +161,10 @@ def test_every_alarm_tells_somebody(templates: dict[str, Template]) -> None:
         assert alarm.properties["TreatMissingData"], alarm.path
 
 
+LARGEST_NUMBER_OF_ALARMS = 10
+"""That AutoRollbackConfiguration takes."""
+
+
 def serving_stacks(templates: dict[str, Template]) -> list[str]:
     """The stacks that get a model package from a pipeline or a release."""
     found = [stack for stack, template in templates.items() if "ModelPackageArn" in template.get("Parameters", {})]
@@ -142,19 +172,36 @@ def serving_stacks(templates: dict[str, Template]) -> list[str]:
     return found
 
 
+def serving_endpoints(templates: dict[str, Template]) -> list[Resource]:
+    found = [one for one in resources(templates, "AWS::SageMaker::Endpoint") if one.logical_id != PREVIEW]
+    assert sorted(endpoint.stack for endpoint in found) == sorted(serving_stacks(templates))
+    return found
+
+
 def test_every_endpoint_rolls_back_on_every_one_of_its_alarms(templates: dict[str, Template]) -> None:
-    endpoints = resources(templates, "AWS::SageMaker::Endpoint")
-    assert sorted(endpoint.stack for endpoint in endpoints) == sorted(serving_stacks(templates))
-    for endpoint in endpoints:
-        deployment = endpoint.properties["DeploymentConfig"]
-        alarms = {plain(one["AlarmName"]) for one in deployment["AutoRollbackConfiguration"]["Alarms"]}
+    for endpoint in serving_endpoints(templates):
+        condition, guarded, _ = endpoint.properties["DeploymentConfig"]["Fn::If"]
+        assert condition == "IsGuarded", endpoint.path
+        alarms = {plain(one["AlarmName"]) for one in guarded["AutoRollbackConfiguration"]["Alarms"]}
         own = {
             f"<{alarm.logical_id}>"
             for alarm in resources(templates, "AWS::CloudWatch::Alarm")
             if alarm.stack == endpoint.stack
         }
         assert alarms == own, endpoint.path
-        assert len(alarms) >= 3, endpoint.path
+        assert 3 <= len(alarms) <= LARGEST_NUMBER_OF_ALARMS, endpoint.path
+
+
+def test_only_a_deployment_that_says_so_is_without_alarms(templates: dict[str, Template]) -> None:
+    """The way back to a version that was well: the alarms of the bad one may still be ringing."""
+    for endpoint in serving_endpoints(templates):
+        template = templates[endpoint.stack]
+        assert template["Conditions"]["IsGuarded"] == {"Fn::Equals": [{"Ref": "Mode"}, "guarded"]}, endpoint.path
+        assert template["Parameters"]["Mode"]["Default"] == "guarded", endpoint.path
+        assert template["Parameters"]["Mode"]["AllowedValues"] == ["guarded", "immediate"], endpoint.path
+        _, _, immediate = endpoint.properties["DeploymentConfig"]["Fn::If"]
+        (policy,) = immediate.values()
+        assert policy["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE", endpoint.path
 
 
 def test_models_and_configurations_are_named_by_what_they_hold(templates: dict[str, Template]) -> None:

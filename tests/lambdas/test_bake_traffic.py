@@ -17,14 +17,14 @@ BASELINE = "churn/runs/run-1/deployments/prod-baseline.json"
 Bake = Callable[..., "Json"]
 
 
-def is_now(aws: Aws, *, status: str = "InService", config: str = "old") -> None:
+def is_now(aws: Aws, *, status: str = "InService", config: str = "old", modified: str = NOW) -> None:
     described: Json = {
         "EndpointName": NAME,
         "EndpointArn": f"arn:aws:sagemaker:eu-west-1:111122223333:endpoint/{NAME}",
         "EndpointConfigName": config,
         "EndpointStatus": status,
         "CreationTime": NOW,
-        "LastModifiedTime": NOW,
+        "LastModifiedTime": modified,
     }
     aws.stub("sagemaker").add_response("describe_endpoint", described, {"EndpointName": NAME})
 
@@ -77,7 +77,10 @@ def old_version(aws: Aws, serving: Serving, bake: Bake) -> None:
     serving.answer = lambda values: lines([value / 2 for value in values])
     is_now(aws)
     assert bake(phase="baseline")["over"] is True
+    # A challenger may answer beside it: its answers are not those of the version in service.
+    assert set(serving.targets) == {("live", None)}
     serving.requests.clear()
+    serving.targets.clear()
 
 
 @pytest.mark.usefixtures("old_version")
@@ -93,6 +96,7 @@ def test_the_answers_of_either_version_are_right(
     assert answer == {"over": False, "progress": {"rounds": 1, "updating": True}}
     assert len(serving.requests) == 12
     assert all("\n" not in request for request in serving.requests)
+    assert set(serving.targets) == {(None, None)}
 
 
 @pytest.mark.usefixtures("old_version")
@@ -149,6 +153,13 @@ def test_it_ends_with_the_update(
 
 
 @pytest.mark.usefixtures("old_version")
+def test_an_update_that_began_and_ended_between_two_looks_is_over(aws: Aws, serving: Serving, bake: Bake) -> None:
+    is_now(aws, modified="2026-11-12T00:10:00Z")
+    assert bake(progress={"rounds": 1, "updating": False})["over"] is True
+    assert serving.requests == []
+
+
+@pytest.mark.usefixtures("old_version")
 def test_it_waits_for_an_update_that_has_not_begun(aws: Aws, bake: Bake, published: Callable[[], Published]) -> None:
     is_now(aws)
     seen = published()
@@ -160,7 +171,7 @@ def test_a_first_version_is_not_baked(aws: Aws, serving: Serving, bake: Bake, bu
     missing = f'Could not find endpoint "arn:aws:sagemaker:eu-west-1:111122223333:endpoint/{NAME}".'
     aws.stub("sagemaker").add_client_error("describe_endpoint", "ValidationException", missing)
     bake(phase="baseline")
-    assert bucket.read(BASELINE) == {"configuration": "", "answers": []}
+    assert bucket.read(BASELINE) == {"configuration": "", "modified": "", "answers": []}
     is_now(aws, status="InService", config="first")
     assert bake()["over"] is True
     assert serving.requests == []

@@ -48,10 +48,12 @@ def test_all_functions_are_there() -> None:
         "register_model",
         "replicate_model",
         "roll_back",
+        "run_batch",
         "security_gate",
         "start_pipeline",
         "start_workflow",
         "training_outcome",
+        "verify_batch",
         "verify_endpoint",
     ]
 

@@ -49,7 +49,7 @@ class Variables:
 def plan(aws: Aws, job_of: Callable[..., Json], context: Context) -> Callable[..., dict[str, str]]:
     """Plan the deployment of version 4 in run-4; `before` are the parameters of the stack."""
 
-    def run(before: Json | None, *, approval: str = "Approved", out_of_step: bool = False, **changes: object) -> Json:
+    def run(before: Json | None, *, approval: str = "Approved", serves: str = "asked", **changes: object) -> Json:
         job = job_of("plan_rollout", **changes)
         arn = str(changes.get("modelPackageArn", f"{GROUP}/4"))
         package: Json = {
@@ -68,13 +68,13 @@ def plan(aws: Aws, job_of: Callable[..., Json], context: Context) -> Callable[..
         else:
             stack: Json = {"StackName": STACK, "CreationTime": NOW, "StackStatus": "UPDATE_COMPLETE"}
             stack["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in before.items()]
-            outputs = {"EndpointName": STACK, "EndpointConfigName": "asked"}
+            outputs = {"EndpointName": STACK, "EndpointConfigName": "asked", "CandidateConfigName": "with-candidate"}
             stack["Outputs"] = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
             formation.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": STACK})
             endpoint: Json = {
                 "EndpointName": STACK,
                 "EndpointArn": f"arn:aws:sagemaker:eu-west-1:111122223333:endpoint/{STACK}",
-                "EndpointConfigName": "older" if out_of_step else "asked",
+                "EndpointConfigName": serves,
                 "EndpointStatus": "InService",
                 "CreationTime": NOW,
                 "LastModifiedTime": NOW,
@@ -129,10 +129,23 @@ def test_the_same_version_again_changes_nothing(plan: Callable[..., dict[str, st
     assert (again["Mode"], again["Trial"]) == ("guarded", "immediate")
 
 
+@pytest.mark.parametrize("serves", ["asked", "with-candidate"])
+def test_after_a_lost_trial_the_champion_stays_and_the_candidate_goes_whatever_rings(
+    plan: Callable[..., dict[str, str]], serves: str
+) -> None:
+    """The stage runs again as it last succeeded: with the version that serves."""
+    candidate = {"CandidateModelPackageArn": f"{GROUP}/5", "Mode": "guarded"}
+    planned = plan(serving(4, "ab12") | candidate, serves=serves)
+    assert (planned["LivePackageArn"], planned["LiveRelease"]) == (f"{GROUP}/4", "ab12")
+    assert (planned["CandidatePackageArn"], planned["Release"]) == ("none", "ab12")
+    assert (planned["Mode"], planned["Trial"]) == ("immediate", "immediate")
+
+
 def test_after_a_silent_rollback_the_same_run_deploys_under_another_name(plan: Callable[..., dict[str, str]]) -> None:
     first = plan(serving(3, "ab12"), tries=False)
-    again = plan(serving(4, first["Release"]), tries=False, out_of_step=True)
+    again = plan(serving(4, first["Release"]), tries=False, serves="older")
     assert again["Release"] != first["Release"]
+    assert again["Mode"] == "immediate"
     assert all(re.fullmatch("[0-9a-f]{4}", planned["Release"]) for planned in (first, again))
 
 

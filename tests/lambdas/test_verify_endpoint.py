@@ -10,10 +10,11 @@ from botocore.config import Config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambdas.shared.answers import ANSWER_CHECKS
 from lambdas.shared.decisions import Check
 from lambdas.shared.errors import EndpointChanging, EventError, StorageError
 from lambdas.verify_endpoint import trying
-from lambdas.verify_endpoint.logic import ANSWER_CHECKS, LATENCY_CHECK, SERVING_CHECKS, conclude
+from lambdas.verify_endpoint.logic import LATENCY_CHECK, SERVING_CHECKS, conclude
 from tests.lambdas.endpoint_program import NAME, PREDICTIONS, deployed
 
 if TYPE_CHECKING:

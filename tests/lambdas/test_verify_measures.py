@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from lambdas.shared.answers import check_metric
 from lambdas.shared.gates import Bound
 from lambdas.shared.labelled_rows import Predictions, Row
-from lambdas.shared.metrics import Task
-from lambdas.verify_endpoint.answers import check_metric
-from lambdas.verify_endpoint.measures import (
+from lambdas.shared.measures import (
     MEASURES,
     accuracy,
     auc,
@@ -25,6 +24,7 @@ from lambdas.verify_endpoint.measures import (
     r2,
     rmse,
 )
+from lambdas.shared.metrics import Task
 
 PAIRS = st.lists(
     st.tuples(st.sampled_from([0, 1]), st.floats(min_value=0, max_value=1) | st.sampled_from([0.0, 0.5, 1.0])),

@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from lambdas.shared.decisions import Check
-from lambdas.shared.endpoint_calls import CONTENT_TYPE, numbers
+from lambdas.shared.decisions import Check, all_passed
+from lambdas.shared.endpoint_calls import CONTENT_TYPE, CallError, numbers, values_of
+from lambdas.shared.labelled_rows import payload
+from lambdas.shared.measures import MEASURES
 from lambdas.shared.metrics import SHARES, SIGNED, Task
 from lambdas.shared.text import clip, count
-from lambdas.verify_endpoint.measures import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lambdas.shared.endpoint_calls import Reply
-    from lambdas.shared.gates import Bound
+    from lambdas.shared.gates import Bound, VerifyGates
     from lambdas.shared.labelled_rows import Predictions, Row
 
+ANSWER_CHECKS = ("response", "content-type", "row-count", "range", "predictions")
+NOT_CHECKED = "not checked, because an earlier check failed"
 _OK = 200
 _SUM_TOLERANCE = 1e-3
 """How far probabilities may miss 1 together, as in the evaluation."""
 _LARGEST = (2 - 2.0**-23) * 2.0**127
 """Of the 32-bit numbers with which models compute, as in the evaluation."""
+
+
+class Caller(Protocol):
+    """Sends rows to the endpoint."""
+
+    def call(self, body: bytes) -> Reply:
+        """Send `body`, or raise CallError."""
+
+
+def check_answers(caller: Caller, rows: Sequence[Row], predictions: Predictions, gates: VerifyGates) -> list[Check]:
+    """Send all `rows` at once and return the checks of the answer, up to the first that leaves nothing to check."""
+    try:
+        reply = caller.call(payload(rows))
+    except CallError as error:
+        return [Check(name="response", passed=False, reason=f"the endpoint does not answer: {error}")]
+    checks = [check_response(reply), check_content_type(reply)]
+    if not all_passed(checks):
+        return checks
+    values = values_of(reply, predictions.task)
+    checks.append(check_row_count(values, rows))
+    if not checks[-1].passed:
+        return checks
+    checks.append(check_range(values, rows, predictions.task))
+    if not checks[-1].passed:
+        return checks
+    answered = [numbers(value) for value in values]
+    checks.append(check_predictions(answered, rows, gates.verify.tolerance))
+    return checks + [
+        check_metric(name, bound, answers=answered, rows=rows, predictions=predictions)
+        for name, bound in gates.metrics.items()
+    ]
 
 
 def check_response(reply: Reply) -> Check:
