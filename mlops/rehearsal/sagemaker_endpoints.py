@@ -205,7 +205,7 @@ def _deploy(backend: Any, endpoint: Any, update: _Update) -> None:
 
 def _roll_out(endpoint: Any, fleet: Fleet, update: _Update, plan: Plan) -> bool:
     serving = _servings.get(endpoint.arn)
-    if serving is None or FAULTS.strikes(Fault.SILENT_ROLLBACK, at=endpoint.endpoint_name):
+    if serving is None or FAULTS.strikes(Fault.SILENT_ROLLBACK, at=endpoint.endpoint_name, times=1):
         fleet.end()
         return False
     if plan.fallback:

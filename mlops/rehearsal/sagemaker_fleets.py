@@ -235,7 +235,7 @@ def launch(backend: Any, endpoint_name: str, configuration: Any, *, retained: di
 
     """
     fleet = Fleet(endpoint_name, backend, configuration)
-    fleet.wrong = FAULTS.strikes(Fault.WRONG_ANSWERS, at=endpoint_name)
+    fleet.wrong = FAULTS.strikes(Fault.WRONG_ANSWERS, at=endpoint_name, times=1)
     try:
         for variant in configuration.production_variants:
             server = _started(fleet, variant, f"production variant {variant['VariantName']}")
