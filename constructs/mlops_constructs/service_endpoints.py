@@ -35,6 +35,7 @@ _LOGS: Final = Service("Logs", _AWS.CLOUDWATCH_LOGS.name, "logs")
 _MONITORING: Final = Service("Monitoring", _AWS.CLOUDWATCH_MONITORING.name, "cloudwatch")
 _SAGEMAKER: Final = Service("SageMakerApi", _AWS.SAGEMAKER_API.name, "sagemaker")
 _SAGEMAKER_RUNTIME: Final = Service("SageMakerRuntime", _AWS.SAGEMAKER_RUNTIME.name, "sagemaker")
+_SNS: Final = Service("Sns", _AWS.SNS.name, "sns")
 _SSM: Final = Service("Ssm", _AWS.SSM.name, "ssm")
 _STEP_FUNCTIONS: Final = Service("StepFunctions", _AWS.STEP_FUNCTIONS.name, "states")
 _STS: Final = Service("Sts", _AWS.STS.name, "sts")
@@ -46,6 +47,7 @@ FUNCTIONS: Final = (
     _MONITORING,
     _SAGEMAKER,
     _SAGEMAKER_RUNTIME,
+    _SNS,
     _SSM,
     _STEP_FUNCTIONS,
     _STS,

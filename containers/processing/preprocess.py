@@ -8,7 +8,6 @@ https://sagemaker.readthedocs.io/en/stable/frameworks/xgboost/using_xgboost.html
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from row_encoder import RequestError, RowEncoder
 
 COLUMNS = "columns.json"
 CSV, JSON = "text/csv", "application/json"
+BAD_REQUEST, UNSUPPORTED_MEDIA_TYPE = 400, 415
 
 
 def model_fn(model_dir: str) -> RowEncoder:
@@ -31,16 +31,16 @@ def transform_fn(model: RowEncoder, content: str | bytes, content_type: str, _ac
     encode = {CSV: model.from_csv, JSON: model.from_json}.get(kind)
     if encode is None:
         text = f"the content type {content_type[:80]} is not one of {CSV}, {JSON}"
-        return _refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, [text])
+        return _refused(UNSUPPORTED_MEDIA_TYPE, [text])
     try:
         return encode(content if isinstance(content, str) else content.decode("utf-8")), CSV
     except RequestError as error:
-        return _refused(HTTPStatus.BAD_REQUEST, list(error.args))
+        return _refused(BAD_REQUEST, list(error.args))
     except UnicodeDecodeError as error:
-        return _refused(HTTPStatus.BAD_REQUEST, [f"the body is not UTF-8: {error.reason} at byte {error.start}"])
+        return _refused(BAD_REQUEST, [f"the body is not UTF-8: {error.reason} at byte {error.start}"])
 
 
-def _refused(status: HTTPStatus, problems: list[str]) -> Any:
+def _refused(status: int, problems: list[str]) -> Any:
     # What is raised here becomes 500. The image answers with Flask; its import waits for the first wrong request.
     from flask import Response  # noqa: PLC0415
 

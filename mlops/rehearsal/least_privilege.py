@@ -19,6 +19,8 @@ DELIVERY = "only when an event cannot be handled: it goes, encrypted, to the dea
 STOPPED = "only when an execution is stopped or runs into its time limit"
 LAYERS = "an image engine uploads layers with it; where there is none, an image here is its manifest alone"
 
+COLLECTED = "once a day, which no rehearsal lasts; its function is tried in tests/lambdas"
+REJECTED = "only when a version is rejected that serves; tests/rollback rejects one"
 EXPLAINED: dict[str, str] = {
     "ImageBuild: s3:GetObject": "CodeBuild may ask for the object before it asks for its version",
     "cloudformation:DescribeStackEvents": "only when a deployment fails: they tell why",
@@ -27,6 +29,23 @@ EXPLAINED: dict[str, str] = {
     "cloudwatch:ListTagsForResource": LATER,
     "cloudwatch:PutMetricAlarm": LATER,
     "cloudwatch:PutMetricData": AGENT,
+    **{
+        f"CollectConfigurations: {action}": COLLECTED
+        for action in (
+            "cloudformation:DescribeStackResources",
+            "cloudformation:DescribeStacks",
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:DescribeTransformJob",
+            "sagemaker:ListEndpointConfigs",
+            "sagemaker:ListEndpoints",
+            "sagemaker:ListModels",
+            "sagemaker:ListTransformJobs",
+        )
+    },
+    **{
+        f"RollBack: {action}": REJECTED
+        for action in ("codepipeline:RollbackStage", "dynamodb:PutItem", "dynamodb:UpdateItem", "sns:Publish")
+    },
     "cloudwatch:TagResource": LATER,
     "cloudwatch:UntagResource": LATER,
     "codebuild:StopBuild": STOPPED,
@@ -91,6 +110,28 @@ IN_A_NETWORK: dict[str, str] = {
 }
 """The same for what is granted only where the settings ask for a network."""
 
+_SCALED = "for models with autoscaling or schedules, whichever come: the owner of the account deploys this once"
+_SCALING_CALLS = (
+    "DeleteScalingPolicy",
+    "DeleteScheduledAction",
+    "DeregisterScalableTarget",
+    "DescribeScalableTargets",
+    "DescribeScalingPolicies",
+    "DescribeScheduledActions",
+    "ListTagsForResource",
+    "PutScalingPolicy",
+    "PutScheduledAction",
+    "RegisterScalableTarget",
+    "TagResource",
+    "UntagResource",
+)
+IN_A_TARGET: dict[str, str] = {
+    **{f"Deployment: application-autoscaling:{call}": _SCALED for call in _SCALING_CALLS},
+    "Deployment: iam:CreateServiceLinkedRole": _SCALED,
+    "Deployment: sagemaker:UpdateEndpointWeightsAndCapacities": _SCALED,
+}
+"""The same for what every target account provides."""
+
 
 @dataclass(kw_only=True)
 class RoleUse:
@@ -126,7 +167,7 @@ def unexplained(uses: Iterable[RoleUse]) -> list[str]:
 def explanation(owner: str, action: str) -> str | None:
     """Return why the construct `owner` is granted an action that no call needed; None if nobody knows."""
     construct = owner.removesuffix("/ServiceRole").rpartition("/")[2]
-    known = EXPLAINED | IN_A_NETWORK
+    known = EXPLAINED | IN_A_NETWORK | IN_A_TARGET
     return known.get(action) or known.get(f"{construct}: {action}")
 
 

@@ -32,12 +32,8 @@ class Change:
         return replace(question, guard=guard, caller=replace(caller, permissions=permissions))
 
     def noticed_by(self, probes: list[Probe]) -> Iterator[Probe]:
-        """Yield the probes that are answered differently after the change."""
-        for probe in probes:
-            question = probe.question
-            concerned = question.guard is self.old or any(one is self.old for one in question.caller.permissions)
-            if concerned and ask_rehearsal(self.apply(question)) is not probe.allowed:
-                yield probe
+        """Yield those of `probes` that are answered differently after the change."""
+        return (probe for probe in probes if ask_rehearsal(self.apply(probe.question)) is not probe.allowed)
 
 
 def crossing(landscape: Landscape) -> Iterator[tuple[Document, Statement]]:

@@ -44,12 +44,12 @@ def _figures(organized: Run, listed: Run) -> Iterator[str]:
         "wrongly denied": [str(sum(probe.allowed and not now for probe, now in _answers(run))) for run in runs],
         "statements that cross accounts": [str(len(removed)) for removed, _ in changes],
         "of these, needed by no probe": [
-            str(sum(next(one.noticed_by(run.probes), None) is None for one in removed))
+            str(sum(run.first_noticing(one) is None for one in removed))
             for run, (removed, _) in zip(runs, changes, strict=True)
         ],
         "conditions of these statements": [str(len(loosened)) for _, loosened in changes],
         "of these, with a second lock behind them": [
-            str(sum(next(one.noticed_by(run.probes), None) is None for one in loosened))
+            str(sum(run.first_noticing(one) is None for one in loosened))
             for run, (_, loosened) in zip(runs, changes, strict=True)
         ],
     }
@@ -87,5 +87,5 @@ def _shown(who: tuple[str, ...], asking: set[str]) -> list[str]:
 def _samples(organized: Run) -> Iterator[str]:
     yield from ("", "### What others write, and how many probes it lets in", "", "| statement | lets in |", "|---|---|")
     for sample in SAMPLES:
-        count = sum(1 for _ in sample.change(organized.world).noticed_by(organized.probes))
+        count = sum(1 for _ in organized.noticing(sample.change(organized.world)))
         yield f"| {sample.what} | {count} |"

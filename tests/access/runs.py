@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from tests.access.cloud import Cloud, Output, read_assembly
 from tests.access.evaluators import ask_iam_simulate, ask_rehearsal
 from tests.access.landscape import survey
 from tests.access.matrix import Probe, World, probes
+from tests.access.necessity import Change
 from tests.access.rows import Row
 from tests.access.table import PEOPLE, TABLE
 from tests.access.table_regions import REGIONS
@@ -53,6 +54,30 @@ class Run:
     def iam_simulate(self) -> list[bool]:
         """What iam-simulate answers, asked once."""
         return ask_iam_simulate([probe.question for probe in self.probes])
+
+    @cached_property
+    def _by_document(self) -> dict[int, list[Probe]]:
+        """The probes that a policy document has to do with, by its identity."""
+        found: dict[int, list[Probe]] = {}
+        for probe in self.probes:
+            question = probe.question
+            for one in {id(one) for one in (*question.caller.permissions, question.guard) if one is not None}:
+                found.setdefault(one, []).append(probe)
+        return found
+
+    @cached_property
+    def _first_noticing(self) -> dict[str, Probe | None]:
+        return {}
+
+    def noticing(self, change: Change) -> Iterator[Probe]:
+        """Yield the probes that are answered differently after a change."""
+        return change.noticed_by(self._by_document.get(id(change.old), []))
+
+    def first_noticing(self, change: Change) -> Probe | None:
+        """Return the first of them, looked for once."""
+        if change.name not in self._first_noticing:
+            self._first_noticing[change.name] = next(self.noticing(change), None)
+        return self._first_noticing[change.name]
 
 
 def synthesize(folder: Path, *, organization: bool) -> Run:

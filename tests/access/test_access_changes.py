@@ -25,7 +25,7 @@ SECOND_LOCKS = {
 
 def noticed(changes: list[Change], run: Run) -> dict[str, tuple[Change, Probe | None]]:
     """Return the first probe that notices each change."""
-    return {change.name: (change, next(change.noticed_by(run.probes), None)) for change in changes}
+    return {change.name: (change, run.first_noticing(change)) for change in changes}
 
 
 def test_every_statement_that_crosses_accounts_is_needed(whole: Run) -> None:
@@ -59,12 +59,12 @@ def test_iam_simulate_notices_the_same_changes(organized: Run, changes: Callable
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.what)
 def test_what_others_write_lets_somebody_in(organized: Run, sample: Sample) -> None:
-    let_in = list(sample.change(organized.world).noticed_by(organized.probes))
+    let_in = list(organized.noticing(sample.change(organized.world)))
     assert let_in
     assert [probe.name for probe in let_in if probe.allowed] == []
 
 
 def test_iam_simulate_lets_the_same_in(organized: Run) -> None:
     changes = [sample.change(organized.world) for sample in SAMPLES]
-    questions = [change.apply(probe.question) for change in changes for probe in change.noticed_by(organized.probes)]
+    questions = [change.apply(probe.question) for change in changes for probe in organized.noticing(change)]
     assert all(ask_iam_simulate(questions))

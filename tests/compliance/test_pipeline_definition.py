@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lambdas.plan_rollout.logic import PlanParameters, Present, plan
+from lambdas.shared.access import Access
 from tests.compliance.reading import Template, plain, resources, stacks_with
 from tests.conftest import ROOT
 
@@ -167,10 +168,15 @@ def test_every_variable_is_one_that_an_earlier_action_gives(
 
 
 def test_the_plan_of_a_deployment_has_the_variables_that_are_known_here() -> None:
-    asked = PlanParameters.model_construct(
-        run="1", model_package_arn="arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/1",
-        model_data_url="s3://a/b", image_uri="image", tries=True,
-    )  # fmt: skip
+    asked = PlanParameters(
+        run="1",
+        stack_name="mlops-churn-prod",
+        model_package_arn="arn:aws:sagemaker:eu-west-1:111122223333:model-package/mlops-churn/1",
+        model_data_url="s3://artifacts/churn/model.tar.gz",
+        image_uri="image",
+        tries=True,
+        access=Access(role_arn="", region=""),
+    )
     nothing = Present(parameters={})
     assert set(plan(asked, nothing, approval_status="Approved")) == PLANNED
 

@@ -59,7 +59,8 @@ def test_moving_changes_only_what_runs_there(open_templates: dict[str, Template]
         for logical_id, resource in template["Resources"].items()
         if resource.get("Properties") != open_templates[name]["Resources"][logical_id].get("Properties")
     }
-    assert changed <= MOVED
+    # The alarms name the configuration whose instances they watch, and that has another name in a network.
+    assert changed <= MOVED | {"AWS::CloudWatch::Alarm"}
     assert changed >= MOVED - {"AWS::CodeBuild::Project"}
 
 
@@ -195,8 +196,8 @@ def test_everything_runs_in_the_network_of_its_own_account(
         *(f"mlops-network-{ACCOUNTS[name]}-eu-west-1" for name in ("data_science", "prod")),
     }
     assert {one["properties"].get("stackName", name) for name, one in networks.items()} == {"mlops-network"}
-    (prod,) = resources({"": templates["mlops-churn-prod"]}, "AWS::SageMaker::Model")
+    prod, candidate = resources({"": templates["mlops-churn-prod"]}, "AWS::SageMaker::Model")
     (staging,) = resources({"": templates["mlops-churn-staging"]}, "AWS::SageMaker::Model")
-    assert plain(prod.properties["VpcConfig"]) == JOBS
+    assert plain(prod.properties["VpcConfig"]) == plain(candidate.properties["VpcConfig"]) == JOBS
     assert "VpcConfig" not in staging.properties
     assert f"mlops-network-{ACCOUNTS['prod']}-eu-west-1" in artifacts["mlops-churn-prod"]["dependencies"]

@@ -32,9 +32,11 @@ def owned(model: str, prefixes: dict[str, str], data: str, *, environment: str =
         f"{sagemaker}:endpoint/{endpoint}",
         f"{sagemaker}:endpoint-config/{endpoint}-v3-0a1b2c3d",
         f"{sagemaker}:model/{endpoint}-v3-0a1b2c3d",
+        f"{sagemaker}:endpoint-config/{endpoint}-v3-0a1b2c3d-c",
+        f"{sagemaker}:model/{endpoint}-v3-0a1b2c3d-c",
         f"{sagemaker}:model-package-group/{name}",
         f"{sagemaker}:model-package/{name}/3",
-        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{endpoint}-latency",
+        f"arn:aws:cloudwatch:{ACCOUNT}:alarm:{endpoint}-server-errors",
         f"arn:aws:cloudformation:{ACCOUNT}:stack/{endpoint}/0a1b2c3d",
         f"arn:aws:states:{ACCOUNT}:execution:{name}-training:0a1b2c3d",
         f"arn:aws:states:{ACCOUNT}:execution:{name}-verification:0a1b2c3d",
@@ -47,7 +49,18 @@ def owned(model: str, prefixes: dict[str, str], data: str, *, environment: str =
 
 def piped(model: str) -> list[str]:
     """What belongs to a model whose route is a pipeline, too."""
-    return [f"arn:aws:codepipeline:{ACCOUNT}:mlops-{model}", f"{BUCKET}/{f'mlops-{model}'[:20]}/Synth/0a1b2c3d"]
+    pipeline = f"arn:aws:codepipeline:{ACCOUNT}:mlops-{model}"
+    return [pipeline, f"{pipeline}/Prod", f"{BUCKET}/{f'mlops-{model}'[:20]}/Synth/0a1b2c3d"]
+
+
+def previewed(model: str) -> list[str]:
+    """What belongs to a model whose candidates have an endpoint of their own in prod."""
+    preview = f"mlops-{model}-prod-preview"
+    return [
+        f"arn:aws:sagemaker:{ACCOUNT}:endpoint/{preview}",
+        f"arn:aws:logs:{ACCOUNT}:log-group:/aws/sagemaker/Endpoints/{preview}:log-stream:live/i-0a1b2c3d",
+        f"{BUCKET}/{model}/runs/0a1b2c3d/deployments/prod-baseline.json",
+    ]
 
 
 def short(model: str) -> dict[str, str]:
@@ -70,15 +83,29 @@ HANDED_OVER = [
 ]
 OWNED = {
     "abalone": HANDED_OVER + piped("abalone"),
-    "churn": owned("churn", short("churn"), "churn/data.csv") + piped("churn"),
+    "churn": owned("churn", short("churn"), "churn/data.csv") + piped("churn") + previewed("churn"),
     "iris": owned("iris", short("iris"), "iris/data.csv") + piped("iris"),
     "diabetes": owned("diabetes", short("diabetes"), "diabetes/data.csv", environment="staging"),
     NEIGHBOUR: owned(NEIGHBOUR, LONG, "neighbour/data.csv") + piped(NEIGHBOUR),
 }
 
 
+REFERRING = {
+    f"arn:aws:sagemaker:{ACCOUNT}:{kind}/*": f"sagemaker:{action}"
+    for kind, action in (
+        ("endpoint", "DescribeEndpoint"),
+        ("endpoint-config", "DescribeEndpointConfig"),
+        ("transform-job", "DescribeTransformJob"),
+    )
+}
+"""What the collection of old versions reads, of whomever: nothing that anybody refers to may be deleted."""
+
+
 def patterns(templates: dict[str, Template], model: str) -> set[str]:
-    """Return the resources that any role of the model's stack may use, all of its buckets as one."""
+    """Return the resources that any role of the model's stack may use, all of its buckets as one.
+
+    Left out is what the collection of old versions reads, which has a test of its own.
+    """
     stack = f"mlops-{model}"
     targets = {
         target
@@ -86,7 +113,7 @@ def patterns(templates: dict[str, Template], model: str) -> set[str]:
         if statement.kind == "identity"
         for target in statement.targets
     }
-    return {re.sub(r"^<ImportValue:[^>]*>/", f"{BUCKET}/", target) for target in targets - {"*"}}
+    return {re.sub(r"^<ImportValue:[^>]*>/", f"{BUCKET}/", target) for target in targets - {"*", *REFERRING}}
 
 
 def reached(allowed: Iterable[str], things: Iterable[str]) -> list[str]:
@@ -106,6 +133,20 @@ def test_every_model_is_compared(configured: dict[str, Template]) -> None:
 @pytest.mark.parametrize(("model", "other"), list(permutations(OWNED, 2)))
 def test_a_model_reaches_nothing_of_another(configured: dict[str, Template], model: str, other: str) -> None:
     assert reached(patterns(configured, model), OWNED[other]) == []
+
+
+@pytest.mark.parametrize("model", OWNED)
+def test_only_the_collection_of_old_versions_looks_at_others_and_it_only_looks(
+    configured: dict[str, Template], model: str
+) -> None:
+    stack = f"mlops-{model}"
+    looking = [one for one in statements({stack: configured[stack]}) if REFERRING.keys() & set(one.targets)]
+    assert {one.resource.path.partition("/ServiceRole/")[0] for one in looking} == {
+        f"{stack}/Model/Rollouts/Collection/CollectConfigurations"
+    }
+    assert {target: one.actions for one in looking for target in one.targets} == {
+        target: [action] for target, action in REFERRING.items()
+    }
 
 
 def test_no_physical_name_is_given_twice(configured: dict[str, Template]) -> None:

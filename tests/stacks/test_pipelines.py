@@ -42,7 +42,7 @@ def test_a_repository_does_not_wait_for_an_upload_of_code(configured: dict[str, 
     rules = [
         plain(rule.properties["EventPattern"])["detail"]["object"]["key"]
         for rule in resources({"churn": configured["mlops-churn"]}, "AWS::Events::Rule")
-        if rule.properties["EventPattern"]["source"] == ["aws.s3"]
+        if rule.properties.get("EventPattern", {}).get("source") == ["aws.s3"]
     ]
     assert rules == [["churn/data.csv"]]
 
