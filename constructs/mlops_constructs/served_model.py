@@ -8,6 +8,7 @@ from aws_cdk import CfnCondition, CfnDeletionPolicy, CfnResource, CfnTag, Fn, Re
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from mlops_constructs.acknowledgements import acknowledge
 from mlops_constructs.endpoint_variants import is_isolated
 from mlops_constructs.inference_pipeline import model_containers
 from mlops_constructs.names import digest
@@ -16,6 +17,7 @@ from mlops_constructs.settings import Serving
 
 CANDIDATE = "c"
 """The end of the names of what a candidate has, which is promoted under a name without it."""
+_NOT_ISOLATED = "serverless inference has no network isolation (SageMaker AI Developer Guide, Feature exclusions)"
 REVISION_LENGTH = 4
 """Besides the release: together they keep names within SageMaker's 63 characters."""
 
@@ -75,6 +77,8 @@ class ServedModel(Construct):
             vpc_config=self._vpc() if is_isolated(settings) else None,
             tags=[CfnTag(key="mlops:model-package", value=version.package_arn)],
         )
+        if not is_isolated(settings):
+            acknowledge(self.model, {"CKV_AWS_370": _NOT_ISOLATED})
 
     @property
     def model_name(self) -> str:
