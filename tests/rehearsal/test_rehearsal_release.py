@@ -100,6 +100,18 @@ def test_a_person_starts_a_release_with_an_empty_event(rehearsal: Rehearsal, fir
     assert rehearsal._follow(said["run"]) == "Succeeded"  # noqa: SLF001 - what `run` does after an upload
 
 
+@pytest.mark.usefixtures("first")
+def test_the_daily_collection_sees_what_it_needs_to_and_leaves_what_is_young() -> None:
+    listed = credentials.client("cloudformation").describe_stack_resources(StackName="mlops-diabetes")
+    (function,) = (
+        one["PhysicalResourceId"]
+        for one in listed["StackResources"]
+        if one["ResourceType"] == "AWS::Lambda::Function" and "Collect" in one["LogicalResourceId"]
+    )
+    answer = credentials.client("lambda").invoke(FunctionName=function, Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {"configurations": [], "models": [], "changing": []}
+
+
 def test_every_permission_is_used_by_some_run_or_explained(rehearsal: Rehearsal, first: Run) -> None:
     del first
     uses = role_uses(rehearsal.assembly_dir(), rehearsal.deployed_stacks())
